@@ -1,0 +1,55 @@
+"""Local civil time, as devices send it, and UTC, as everything is stored."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+"""Where day and tariff boundaries lie unless said otherwise."""
+
+_EPOCH = datetime(1970, 1, 1)
+_HOUR_US = 3_600_000_000
+
+
+def local_us(moment: datetime) -> int:
+    """A naive local time as microseconds since 1970-01-01T00:00:00 on the same wall clock."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def days_from_civil(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Days since 1970-01-01 of Gregorian dates; int64[n] each. No check that the date exists."""
+    months = (year - 1970) * 12 + (month - 1)
+    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + (day - 1)
+
+
+def days_in_month(year: NDArray[np.int64], month: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of days of each month; int64[n]."""
+    months = (year - 1970) * 12 + (month - 1)
+    start = months.astype("datetime64[M]")
+    return ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
+
+
+def to_utc_us(local: NDArray[np.int64], zone: ZoneInfo = SHANGHAI) -> NDArray[np.int64]:
+    """Wall-clock microseconds in `zone` to UTC microseconds; int64[n].
+
+    A time the clocks skip is read with the offset before the change; a time they show twice is the first of the two
+    (PEP 495, fold 0). The zone's offset is looked up once for every different hour, not for every value.
+    """
+    hours, where = np.unique(local // _HOUR_US, return_inverse=True)
+    # Zones change their offset on the quarter hour at the finest, so an hour can hold two offsets: look at both ends.
+    first = np.array([_offset_us(int(hour) * _HOUR_US, zone) for hour in hours], dtype=np.int64)
+    last = np.array([_offset_us(int(hour) * _HOUR_US + _HOUR_US - 1, zone) for hour in hours], dtype=np.int64)
+    utc = local - first[where]
+    odd = np.flatnonzero((first != last)[where])
+    for index in odd:
+        utc[index] = local[index] - _offset_us(int(local[index]), zone)
+    return utc
+
+
+def _offset_us(local: int, zone: ZoneInfo) -> int:
+    moment = (_EPOCH + timedelta(microseconds=local)).replace(tzinfo=zone)
+    return (moment.utcoffset() or timedelta()) // timedelta(microseconds=1)

@@ -1,0 +1,1 @@
+"""Bytes to messages and back: one folder a protocol, all of the same shape."""
