@@ -77,7 +77,7 @@ SCHEMA = pa.schema(
 class BadFrame(NamedTuple):
     """A frame that gave no readings because it is broken."""
 
-    index: int  # its place in what was handed in
+    frame: int  # its index in what was handed in
     kind: str  # see `meterweave.errors.KINDS`
 
 
@@ -106,7 +106,7 @@ class ReadingBatch:
     @classmethod
     def empty(cls, bad: tuple[BadFrame, ...] = ()) -> ReadingBatch:
         """No readings."""
-        return cls(**{name: np.empty(0, dtype) for name, dtype in _COLUMNS.items()}, bad=bad)  # type: ignore[arg-type]
+        return cls(**{name: np.empty(0, dtype) for name, dtype in _COLUMNS.items()}, bad=bad)
 
     @classmethod
     def concat(cls, batches: Sequence[ReadingBatch]) -> ReadingBatch:

@@ -22,15 +22,14 @@ def local_us(moment: datetime) -> int:
 
 def days_from_civil(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:
     """Days since 1970-01-01 of Gregorian dates; int64[n] each. No check that the date exists."""
-    months = (year - 1970) * 12 + (month - 1)
-    return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + (day - 1)
+    start = ((year - 1970) * 12 + (month - 1)).astype("datetime64[M]")
+    return np.asarray(start.astype("datetime64[D]").astype(np.int64) + (day - 1))
 
 
 def days_in_month(year: NDArray[np.int64], month: NDArray[np.int64]) -> NDArray[np.int64]:
     """Number of days of each month; int64[n]."""
-    months = (year - 1970) * 12 + (month - 1)
-    start = months.astype("datetime64[M]")
-    return ((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64)
+    start = ((year - 1970) * 12 + (month - 1)).astype("datetime64[M]")
+    return np.asarray(((start + 1).astype("datetime64[D]") - start.astype("datetime64[D]")).astype(np.int64))
 
 
 def to_utc_us(local: NDArray[np.int64], zone: ZoneInfo = SHANGHAI) -> NDArray[np.int64]:

@@ -39,7 +39,7 @@ def from_text(text: str, exponent: int) -> int:
             raise ValueError(f"{text!r} does not fit a scale of 10^{exponent}")
         digits //= 10**-shift
     else:
-        digits *= 10**shift
+        digits = int(digits * 10**shift)
     return -digits if sign == "-" else digits
 
 

@@ -16,7 +16,7 @@ def sum8(octets: bytes) -> int:
 
 def sum8_rows(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`sum8` of every row of uint8[frame, octet]."""
-    return rows.sum(axis=1, dtype=np.uint8)
+    return np.asarray(rows.sum(axis=1, dtype=np.uint8))
 
 
 def crc_x25(octets: bytes) -> int:
