@@ -77,5 +77,6 @@ KINDS: Mapping[str, Text] = {
     "too_many_dife": Text("more than 10 DIFE in one record", "一个记录中DIFE超过10个"),
     "too_many_vife": Text("more than 10 VIFE in one record", "一个记录中VIFE超过10个"),
     "header_too_short": Text("the data header is shorter than the CI field demands", "数据头长度不足"),
+    "not_hex": Text("this is no text of hexadecimal octets", "不是十六进制字节文本"),
     "not_recognised": Text("no protocol recognises these octets", "没有协议能识别这些字节"),
 }

@@ -1,0 +1,5 @@
+"""``python -m meterweave.cli``, the same as ``meterweave``."""
+
+from meterweave.cli import main
+
+main()
