@@ -53,11 +53,19 @@ def test_sentences_hold_no_octets_but_an_acknowledgement_does() -> None:
     assert read("E5") == [Chunk(b"\xe5", 1, "", "")]
 
 
-XXD = "00000000: 68aa aaaa aaaa aa68 1104 3333 3433 33ae  h......h..33433.\n00000010: 16                                       .\n"
-HEXDUMP = (
-    "00000000  68 aa aa aa aa aa aa 68  11 04 33 33 34 33 33 ae  |h......h..33433.|\n00000010  16     |.|\n00000011\n"
-)
-WIRESHARK = "0000   68 aa aa aa aa aa aa 68 11 04 33 33 34 33 33 ae   h......h..33433.\n0010   16                                                .\n"
+XXD = """\
+00000000: 68aa aaaa aaaa aa68 1104 3333 3433 33ae  h......h..33433.
+00000010: 16                                       .
+"""
+HEXDUMP = """\
+00000000  68 aa aa aa aa aa aa 68  11 04 33 33 34 33 33 ae  |h......h..33433.|
+00000010  16                                                |.|
+00000011
+"""
+WIRESHARK = """\
+0000   68 aa aa aa aa aa aa 68 11 04 33 33 34 33 33 ae   h......h..33433.
+0010   16                                                .
+"""
 
 
 @pytest.mark.parametrize("dump", [XXD, HEXDUMP, WIRESHARK])

@@ -1,5 +1,7 @@
 """The splitter on a toy protocol: 7EH, size, payload, sum of the payload. What holds here holds for all of them."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ class ToyDecoder(FrameDecoder):
 
     def probe(self, octets: bytes, at: int) -> int | str:
         if len(octets) < at + 2:
-            return at + 2 - len(octets) - 4  # never more than is surely missing
+            return len(octets) - at - 2
         size = octets[at + 1] + 3
         if len(octets) < at + size:
             return -(at + size - len(octets))
@@ -33,7 +35,7 @@ def frame(payload: bytes) -> bytes:
 def run(decoder: FrameDecoder, octets: bytes, cuts: list[int]) -> list[bytes | Garbage]:
     edges = [0, *sorted(cut % (len(octets) + 1) for cut in cuts), len(octets)]
     events = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         events += decoder.feed(octets[start:end])
         assert decoder.held < decoder.size_max
     return join_garbage([*events, *decoder.flush()])
