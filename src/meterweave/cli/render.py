@@ -119,7 +119,7 @@ def _row(depth: int, field: Field, language: Language) -> list[Styled]:
 
 def readings(found: Sequence[Entry], language: Language, *, as_json: bool) -> None:
     """All readings of the good frames, in the order of the frames."""
-    rows = [row for number, batch in _batches(found) for row in _reading_rows(number, batch, language)]
+    rows = [row for number, batch in batches(found) for row in _reading_rows(number, batch, language)]
     if as_json:
         for row in rows:
             sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
@@ -141,10 +141,13 @@ def readings(found: Sequence[Entry], language: Language, *, as_json: bool) -> No
     out.print(Styled(f"\n{len(rows)} {_say('readings', language)}, {len(meters)} {_say('meters', language)}", "bold"))
 
 
-def _batches(found: Sequence[Entry]) -> Iterator[tuple[int, ReadingBatch]]:
+def batches(found: Sequence[Entry]) -> Iterator[tuple[int, ReadingBatch]]:
+    """The readings of every good frame that has some, with the frame's number counted from 1."""
     for number, entry in enumerate(found, 1):
         if entry.codec and not entry.garbage:
-            yield number, entry.codec.decode_batch([entry.octets])
+            batch = entry.codec.decode_batch([entry.octets])
+            if len(batch):
+                yield number, batch
 
 
 def _reading_rows(number: int, batch: ReadingBatch, language: Language) -> Iterator[dict[str, object]]:
