@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -40,7 +39,7 @@ def encode(
 
 def _messages(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
     for word in words:
-        if word.lstrip().startswith(("{", "[")) and not Path(word).is_file():
+        if word.lstrip().startswith(("{", "[")) and not source.is_file(word):
             yield from _parse("the argument", word)
         else:
             try:

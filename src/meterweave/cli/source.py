@@ -48,6 +48,14 @@ def read_bytes(name: str) -> bytes:
         raise ConfigError(f"{name}: {error.strerror}") from error
 
 
+def is_file(word: str) -> bool:
+    """Whether `word` names a file; a word that cannot be a name does not."""
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def chunks_of(words: Sequence[str]) -> list[Chunk]:
     """The octets that the words of a command line mean: one hex string in any number of words, or files.
 
@@ -58,7 +66,7 @@ def chunks_of(words: Sequence[str]) -> list[Chunk]:
     """
     if not words:
         words = [STDIN]
-    if all(word == STDIN or Path(word).is_file() for word in words):
+    if all(word == STDIN or is_file(word) for word in words):
         chunks = [chunk for word in words for chunk in read_capture(read_bytes(word))]
     else:
         chunks = [Chunk(_hex_or_missing_file(words))]

@@ -40,36 +40,31 @@ def decode(octets: bytes | str, protocol: str | None = None) -> Json:
     """
     octets = read_hex(octets) if isinstance(octets, str) else octets
     codecs = named(protocol) if protocol else builtin()
-    codec = codecs[0] if len(codecs) == 1 else recognise(octets, codecs)
+    codec = codecs[0] if len(codecs) == 1 else recognise([octets], codecs)
     return inspect(codec, octets) if codec else DecodeError("not_recognised").to_json()
 
 
 def encode(message: Mapping[str, Any], protocol: str | None = None) -> bytes:
     """The octets of an object in the shape that `decode` gives; a stream's parts are joined.
 
+    `protocol` is for objects that do not name their own.
+
     Raises
     ------
     ConfigError
-        If `protocol`, or the object's own ``protocol``, is unknown.
+        If the protocol is unknown.
     EncodeError
         If the object cannot be put into octets; the text names the field.
     """
     if isinstance(message.get("stream"), list):
         return b"".join(_part(part) for part in message["stream"])
-    word = protocol or message.get("protocol") or ("dlt698" if "apdu" in message else None)
+    word = message.get("protocol", protocol) or ("dlt698" if "apdu" in message else None)
     if not isinstance(word, str):
         raise EncodeError("the object has no 'protocol', and none was given")
-    return encode_with(named(word), message)
-
-
-def encode_with(codecs: tuple[Codec, ...], message: Mapping[str, Any]) -> bytes:
-    """`encode` with the first of `codecs` that can."""
-    for codec in codecs[:-1]:
-        try:
-            return codec.encode(codec.from_json(message))
-        except EncodeError:
-            continue
-    return codecs[-1].encode(codecs[-1].from_json(message))
+    codec, *others = named(word)
+    if others:
+        raise EncodeError(f"{word!r} means {' or '.join(one.name for one in (codec, *others))}: say which")
+    return codec.encode(codec.from_json(message))
 
 
 def _part(part: object) -> bytes:

@@ -36,6 +36,8 @@ def inspect(codec: Codec, octets: bytes) -> Json:
 
     One frame gives its message, one broken frame its error, anything else the stream of frames and garbage in order.
     """
+    if not octets:
+        return DecodeError("truncated", "there are no octets").to_json()
     frame = octets.lstrip(bytes([WAKE_UP])) if codec.wake_up else octets
     events, waited = split(codec, frame)
     if not any(isinstance(event, bytes) for event in events) or events == [frame]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from meterweave.errors import DecodeError
 from meterweave.protocols.codec import Codec
@@ -13,6 +12,7 @@ from meterweave.protocols.inspect import split
 _NEARNESS = ("bad_start", "bad_length", "bad_end", "truncated", "bad_hcs", "bad_checksum", "bad_fcs")
 
 
+_STARTS_MAX = 8
 _SAMPLE = 1 << 16  # octets; so much of a capture is enough to know its protocol
 
 
@@ -22,21 +22,25 @@ def covered(codec: Codec, octets: bytes) -> int:
     return sum(len(event) for event in events if isinstance(event, bytes) and _decodes(codec, event))
 
 
-def recognise(octets: bytes, codecs: Sequence[Codec]) -> Codec | None:
-    """The protocol whose good frames cover most of `octets`; without any, the one whose frame went wrong latest.
+def recognise(streams: Sequence[bytes], codecs: Sequence[Codec]) -> Codec | None:
+    """The protocol whose good frames cover most of `streams`; without any, the one whose frame went wrong latest.
 
     None where no protocol finds as much as the beginning of a frame. Equal claims: the earlier codec.
     """
-    for part in (octets[:_SAMPLE], octets) if len(octets) > _SAMPLE else (octets,):
-        best = max(codecs, key=partial(covered, octets=part))
-        if covered(best, part):
+    for part in ([octets[:_SAMPLE] for octets in streams], streams):
+        cover = {codec.name: sum(covered(codec, octets) for octets in part) for codec in codecs}
+        best = max(codecs, key=lambda codec: cover[codec.name])
+        if cover[best.name]:
             return best
-    nearest = max(codecs, key=partial(nearness, octets=octets))
-    return nearest if nearness(nearest, octets) >= 0 else None
+    near = {codec.name: max((nearness(codec, octets) for octets in streams), default=-1) for codec in codecs}
+    nearest = max(codecs, key=lambda codec: near[codec.name])
+    return nearest if near[nearest.name] >= 0 else None
 
 
 def nearness(codec: Codec, octets: bytes) -> int:
     """How far `codec` gets into a broken frame; -1 where the octets do not begin like one."""
+    if len(codec.decoder.starts) > _STARTS_MAX:
+        return -1  # where any octet can start a frame, a broken one proves nothing
     if not octets or octets[0] not in codec.decoder.starts or not codec.begins(octets):
         return -1
     try:

@@ -27,7 +27,9 @@ def read_session(chunks: Sequence[Chunk], codecs: Sequence[Codec]) -> list[Entry
     A chunk that one protocol covers wholly is read by that protocol, so a log may mix protocols; all else is read by
     the protocol that fits the whole conversation best, across chunks.
     """
-    usual = recognise(b"".join(chunk.octets for chunk in chunks), codecs)
+    directions = dict.fromkeys(chunk.direction for chunk in chunks)
+    streams = [b"".join(chunk.octets for chunk in chunks if chunk.direction == one) for one in directions]
+    usual = recognise(streams, codecs)
     if usual is None:
         return [Entry(None, chunk.octets, "no protocol recognises these octets", chunk) for chunk in chunks]
     decoders: dict[str, FrameDecoder] = {}
