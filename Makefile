@@ -15,7 +15,7 @@ test: $(VENV)/dev.stamp            ## all tests
 	$(BIN)/python -m pytest -n auto
 
 coverage: $(VENV)/dev.stamp            ## branch coverage of the protocols, at least 98 %
-	$(BIN)/python -m pytest -n auto --cov=meterweave.protocols --cov=meterweave.metering --cov-branch --cov-report=term:skip-covered --cov-fail-under=98
+	$(BIN)/python -m pytest -n auto --cov=src/meterweave/protocols --cov=src/meterweave/metering --cov-branch --cov-report=term:skip-covered --cov-fail-under=98
 
 lint: $(VENV)/dev.stamp            ## style, types and import contracts
 	$(BIN)/ruff check

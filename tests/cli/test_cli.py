@@ -96,7 +96,7 @@ def test_each_line_accepts_an_apdu_without_link_layer() -> None:
 
 
 def test_readings_in_words_and_as_json() -> None:
-    assert "0.2600 kWh" in " ".join(run("decode", "--readings", ANSWER).stdout.split())
+    assert "0.26 kWh" in " ".join(run("decode", "--readings", ANSWER).stdout.split())
     [found] = lines(run("decode", "--readings", "--json", ANSWER).stdout)
     assert (found["meter"], found["obis"], found["value"], found["unit"]) == (
         "000000000161",

@@ -77,7 +77,7 @@ def _entry_json(entry: Entry) -> Json:
     if entry.codec is None:
         return {"garbage": entry.octets.hex(), "reason": entry.garbage} | where
     event = Garbage(entry.octets, entry.garbage) if entry.garbage else entry.octets
-    [part] = stream_json(entry.codec, [event], waited=False)["stream"]
+    part: Json = stream_json(entry.codec, [event], waited=False)["stream"][0]
     return part | where
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +29,7 @@ _WORDS = {
     "octets": Text("octets", "字节"),
     "frames": Text("frames", "帧"),
     "garbage": Text("octets of garbage", "个无效字节"),
+    "broken": Text("octets, not a good frame", "字节，不是有效帧"),
     "line": Text("line", "行"),
     "frame": Text("frame", "帧"),
     "meter": Text("meter", "表计"),
@@ -39,6 +40,7 @@ _WORDS = {
     "profile": Text("series", "类别"),
     "readings": Text("readings", "条读数"),
     "meters": Text("meters", "块表"),
+    "absent": Text("values the devices did not have", "个设备无数据"),
     "none": Text("no value", "无数据"),
     "now": Text("when read", "抄读时"),
 }
@@ -50,6 +52,7 @@ _PROFILES = {
     Profile.SETTLEMENT: Text("settlement", "结算"),
     Profile.EVENT: Text("event", "事件"),
 }
+_UNITS = {"1": "", "Cel": "°C", "deg": "°", "m3": "m³", "m3/h": "m³/h"}  # UCUM as people write it
 _ARROWS = {"in": "←", "out": "→", "": " "}
 
 
@@ -79,7 +82,9 @@ def entries(found: Sequence[Entry], language: Language) -> None:
 
 def _heading(number: int, entry: Entry, language: Language) -> Styled:
     title = entry.codec.title.in_language(language) if entry.codec else "?"
-    size = f"{len(entry.octets)} {_say('octets' if not entry.garbage else 'garbage', language)}"
+    broken = bool(entry.garbage and entry.codec and entry.codec.begins(entry.octets))
+    word = "broken" if broken else "garbage" if entry.garbage else "octets"
+    size = f"{len(entry.octets)} {_say(word, language)}"
     where = f"{_say('line', language)} {entry.chunk.line}"
     parts = [f"#{number}", entry.chunk.time, _ARROWS[entry.chunk.direction], title, size, where]
     return Styled("  ".join(part for part in parts if part.strip()), "bold red" if entry.garbage else "bold cyan")
@@ -108,7 +113,7 @@ def _row(depth: int, field: Field, language: Language) -> list[Styled]:
     # A field with parts that have octets of their own shows them there, not twice.
     inside = any(part.octets for part in field.parts)
     octets = "" if inside else field.octets.hex(" ").upper()
-    value = f"{field.value} {field.unit}".strip()
+    value = f"{field.value} {_unit(field.unit)}".strip()
     meaning = field.meaning.in_language(language) if field.meaning else ""
     words = Styled(meaning)
     if field.fault:
@@ -117,9 +122,9 @@ def _row(depth: int, field: Field, language: Language) -> list[Styled]:
     return [Styled(f"  {octets}"), name, Styled(value, "green"), words]
 
 
-def readings(found: Sequence[Entry], language: Language, *, as_json: bool) -> None:
-    """All readings of the good frames, in the order of the frames."""
-    rows = [row for number, batch in batches(found) for row in _reading_rows(number, batch, language)]
+def readings(found: Sequence[Entry], language: Language, *, as_json: bool, missing: bool = True) -> None:
+    """All readings of the good frames, in the order of the frames; with `missing`, those without a value too."""
+    rows = [row for number, entry, batch in batches(found) for row in _reading_rows(number, entry, batch, language)]
     if as_json:
         for row in rows:
             sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
@@ -132,32 +137,33 @@ def readings(found: Sequence[Entry], language: Language, *, as_json: bool) -> No
     table.add_column(_say("unit", language))
     table.add_column(_say("profile", language))
     for row in rows:
-        value = _say("none", language) if row["value"] is None else str(row["value"])
-        moment = str(row["time"] or _say("now", language))
-        what = (row["meaning"], value, row["unit"], row["profile"])
-        table.add_row(f"#{row['frame']}", str(row["meter"]), moment, *map(str, what))
+        if row["value"] is not None or missing:
+            table.add_row(*_cells(row, language))
     out.print(table)
-    meters = Counter(row["meter"] for row in rows)
-    out.print(Styled(f"\n{len(rows)} {_say('readings', language)}, {len(meters)} {_say('meters', language)}", "bold"))
+    meters = len({row["meter"] for row in rows})
+    absent = sum(row["value"] is None for row in rows)
+    counts = [(len(rows) - absent, "readings"), (meters, "meters"), (absent, "absent")]
+    out.print(Styled("\n" + ", ".join(f"{count} {_say(word, language)}" for count, word in counts if count), "bold"))
 
 
-def batches(found: Sequence[Entry]) -> Iterator[tuple[int, ReadingBatch]]:
-    """The readings of every good frame that has some, with the frame's number counted from 1."""
+def batches(found: Sequence[Entry]) -> Iterator[tuple[int, Entry, ReadingBatch]]:
+    """The readings of every good frame that has some, with the frame and its number counted from 1."""
     for number, entry in enumerate(found, 1):
         if entry.codec and not entry.garbage:
             batch = entry.codec.decode_batch([entry.octets])
             if len(batch):
-                yield number, batch
+                yield number, entry, batch
 
 
-def _reading_rows(number: int, batch: ReadingBatch, language: Language) -> Iterator[dict[str, object]]:
+def _reading_rows(number: int, entry: Entry, batch: ReadingBatch, language: Language) -> Iterator[dict[str, object]]:
+    assert entry.codec is not None
     for row in range(len(batch)):
         quantity = by_code()[int(batch.quantity[row])]
         stamped = batch.ts[row] != batch.received[row]
         moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(batch.ts[row]))
         yield {
             "frame": number,
-            "meter": f"{int(batch.meter[row]):012x}",
+            "meter": entry.codec.meter_text(int(batch.meter[row])),
             "time": moment.astimezone(SHANGHAI).isoformat(" ", "seconds") if stamped else None,
             "obis": quantity.obis,
             "meaning": quantity.meaning.in_language(language),
@@ -166,6 +172,22 @@ def _reading_rows(number: int, batch: ReadingBatch, language: Language) -> Itera
             "profile": _PROFILES[Profile(int(batch.profile[row]))].in_language(language),
             "quality": [flag.name for flag in Quality(int(batch.quality[row]))],
         }
+
+
+def _cells(row: Mapping[str, object], language: Language) -> list[str]:
+    """A reading as a row of the table: no zeros beyond what says something, joules in the unit people use."""
+    value, unit = row["value"], str(row["unit"])
+    text = _say("none", language)
+    if isinstance(value, str):
+        if unit == "J":
+            value, unit = format(Decimal(value).scaleb(-6), "f"), "MJ"
+        text = value.rstrip("0").rstrip(".") if "." in value else value
+    moment = str(row["time"] or _say("now", language))
+    return [f"#{row['frame']}", str(row["meter"]), moment, str(row["meaning"]), text, _unit(unit), str(row["profile"])]
+
+
+def _unit(unit: str) -> str:
+    return _UNITS.get(unit, unit)
 
 
 def _say(word: str, language: Language) -> str:

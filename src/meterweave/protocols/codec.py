@@ -21,6 +21,11 @@ class BatchDecoder(Protocol):
     def __call__(self, frames: Sequence[bytes], *, received: int = ..., zone: ZoneInfo = ...) -> ReadingBatch: ...
 
 
+def twelve_digits(key: int) -> str:
+    """A wire key that is twelve address digits, as they are printed."""
+    return f"{key:012x}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codec:
     """One protocol: octets to messages and back, for programs, for people and in bulk."""
@@ -46,6 +51,8 @@ class Codec:
     """A frame field by field; raises nothing: a bad frame has its fault marked."""
     decode_batch: BatchDecoder
     """Many frames to readings in columns."""
+    meter_text: Callable[[int], str] = twelve_digits
+    """A wire key of `decode_batch` as people write the meter's name."""
     begins: Callable[[bytes], bool]
     """Whether octets begin like a frame of this protocol, so that their failure is a bad frame's, not garbage."""
     stream_json: Callable[[Sequence[bytes | Garbage]], Json] | None = None
