@@ -40,3 +40,20 @@ def test_words_people_use(word: str, names: list[str]) -> None:
 def test_an_unknown_word_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"'zigbee'.*dlt645.*mbus"):
         named("zigbee")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "text"),
+    [
+        ("dlt645", 0x000000000161, "000000000161"),
+        ("dlt698", 0x202407030001, "202407030001"),
+        ("gdw1376-1", 0x0171_0822_0001, "0171-2082 p1"),
+        ("gdw1376-2", 0x000000000161, "000000000161"),
+        ("cjt188", 0x11110018439066, "11110018439066"),
+        ("mbus", 0x1593_0A07_7011_2345, "ELS 70112345"),
+        ("mbus", 5, "5"),
+        ("modbus", 17, "17"),
+    ],
+)
+def test_wire_keys_as_people_write_them(name: str, key: int, text: str) -> None:
+    assert registry()[name].meter_text(key) == text

@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text as Styled
 
 from meterweave.errors import DecodeError
-from meterweave.metering.batch import Profile, Quality, ReadingBatch
+from meterweave.metering.batch import Profile, Quality, ReadingBatch, Source
 from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.decimal import to_text
 from meterweave.metering.quantities import by_code
-from meterweave.protocols.codec import Codec
+from meterweave.protocols.codec import Codec, twelve_digits
 from meterweave.protocols.explain import Field
 from meterweave.protocols.session import Entry
 from meterweave.text import Language, Text
@@ -159,11 +159,13 @@ def _reading_rows(number: int, entry: Entry, batch: ReadingBatch, language: Lang
     assert entry.codec is not None
     for row in range(len(batch)):
         quantity = by_code()[int(batch.quantity[row])]
+        # Who answered inside another protocol's frame is named by its own protocol: address digits.
+        naming = twelve_digits if batch.source[row] == Source.FORWARDED else entry.codec.meter_text
         stamped = batch.ts[row] != batch.received[row]
         moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(batch.ts[row]))
         yield {
             "frame": number,
-            "meter": entry.codec.meter_text(int(batch.meter[row])),
+            "meter": naming(int(batch.meter[row])),
             "time": moment.astimezone(SHANGHAI).isoformat(" ", "seconds") if stamped else None,
             "obis": quantity.obis,
             "meaning": quantity.meaning.in_language(language),

@@ -11,7 +11,7 @@ from meterweave.protocols.mbus.build import build_answer, build_record
 from meterweave.protocols.mbus.explain import explain
 from meterweave.protocols.mbus.fixed import FixedData
 from meterweave.protocols.mbus.frame import FrameDecoder
-from meterweave.protocols.mbus.header import ANYBODY, Header, SecondaryAddress, ShortHeader
+from meterweave.protocols.mbus.header import ANYBODY, Header, SecondaryAddress, ShortHeader, manufacturer_code
 from meterweave.protocols.mbus.master import Link, Readout
 from meterweave.protocols.mbus.message import (
     Acknowledge,
@@ -60,6 +60,12 @@ __all__ = [
     "to_json",
 ]
 
+
+def _meter_text(key: int) -> str:
+    """Manufacturer and identification; a telegram without them names a primary address."""
+    return str(key) if key <= 0xFF else f"{manufacturer_code(key >> 48)} {key & 0xFFFF_FFFF:08x}"
+
+
 CODEC = Codec(
     name="mbus",
     title=Text("Wired M-Bus, EN 13757", "有线M-Bus（EN 13757）"),
@@ -72,4 +78,5 @@ CODEC = Codec(
     explain=explain,
     decode_batch=decode_batch,
     begins=lambda octets: True,
+    meter_text=_meter_text,
 )

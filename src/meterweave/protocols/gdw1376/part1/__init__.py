@@ -33,6 +33,12 @@ __all__ = [
     "unit_values",
 ]
 
+
+def _meter_text(key: int) -> str:
+    """Region, terminal and measuring point."""
+    return f"{key >> 32:04X}-{key >> 16 & 0xFFFF} p{key & 0xFFFF}"
+
+
 CODEC = Codec(
     name=NAME,
     title=Text("Q/GDW 1376.1-2013, master station to terminal", "Q/GDW 1376.1-2013 主站与采集终端通信协议"),
@@ -45,4 +51,5 @@ CODEC = Codec(
     explain=explain,
     decode_batch=decode_batch,
     begins=begins,
+    meter_text=_meter_text,
 )
