@@ -60,7 +60,7 @@ class DecodeError(MeterweaveError):
 KINDS: Mapping[str, Text] = {
     "bad_start": Text("the start octets are not where the frame wants them", "帧起始符不在应有位置"),
     "bad_length": Text("the length field is impossible", "长度域不合法"),
-    "bad_end": Text("the end octet is not 16H", "结束符不是16H"),
+    "bad_end": Text("the end octet is wrong", "结束符错误"),
     "bad_checksum": Text("the checksum does not match the octets", "校验和与数据不符"),
     "bad_hcs": Text("the header check does not match the header", "帧头校验错误"),
     "bad_fcs": Text("the frame check does not match the frame", "帧校验错误"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterweave.metering.clock import days_from_civil, days_in_month, local_us, to_utc_us
+from meterweave.metering.clock import days_from_civil, days_in_month, local_us, to_utc_us, utc_us
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LORD_HOWE = ZoneInfo("Australia/Lord_Howe")  # changes by half an hour
@@ -48,3 +48,9 @@ def test_civil_dates(days: list[datetime]) -> None:
 def test_length_of_months() -> None:
     year = np.array([2023, 2024, 2024, 2100, 2000])
     assert days_in_month(year, np.array([2, 2, 12, 2, 2])).tolist() == [28, 29, 31, 28, 29]
+
+
+@given(moments, st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "UTC"]))
+def test_one_moment_equals_a_column_of_one(moment: datetime, name: str) -> None:
+    zone = ZoneInfo(name)
+    assert utc_us(moment, zone) == to_utc_us(np.array([local_us(moment)]), zone)[0]

@@ -20,6 +20,11 @@ def local_us(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def utc_us(moment: datetime, zone: ZoneInfo = SHANGHAI) -> int:
+    """A naive local time in `zone` as microseconds since 1970-01-01T00:00:00Z; see `to_utc_us` for clock changes."""
+    return local_us(moment) - _offset_us(moment, zone)
+
+
 def days_from_civil(year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.int64]:
     """Days since 1970-01-01 of Gregorian dates; int64[n] each. No check that the date exists."""
     start = ((year - 1970) * 12 + (month - 1)).astype("datetime64[M]")
@@ -40,15 +45,19 @@ def to_utc_us(local: NDArray[np.int64], zone: ZoneInfo = SHANGHAI) -> NDArray[np
     """
     hours, where = np.unique(local // _HOUR_US, return_inverse=True)
     # Zones change their offset on the quarter hour at the finest, so an hour can hold two offsets: look at both ends.
-    first = np.array([_offset_us(int(hour) * _HOUR_US, zone) for hour in hours], dtype=np.int64)
-    last = np.array([_offset_us(int(hour) * _HOUR_US + _HOUR_US - 1, zone) for hour in hours], dtype=np.int64)
+    first = np.array([_offset_us(_moment(int(hour) * _HOUR_US), zone) for hour in hours], dtype=np.int64)
+    last = np.array([_offset_us(_moment(int(hour) * _HOUR_US + _HOUR_US - 1), zone) for hour in hours], dtype=np.int64)
     utc = local - first[where]
     odd = np.flatnonzero((first != last)[where])
     for index in odd:
-        utc[index] = local[index] - _offset_us(int(local[index]), zone)
+        utc[index] = utc_us(_moment(int(local[index])), zone)
     return utc
 
 
-def _offset_us(local: int, zone: ZoneInfo) -> int:
-    moment = (_EPOCH + timedelta(microseconds=local)).replace(tzinfo=zone)
-    return (moment.utcoffset() or timedelta()) // timedelta(microseconds=1)
+def _moment(local: int) -> datetime:
+    """`local_us` undone."""
+    return _EPOCH + timedelta(microseconds=local)
+
+
+def _offset_us(moment: datetime, zone: ZoneInfo) -> int:
+    return (moment.replace(tzinfo=zone).utcoffset() or timedelta()) // timedelta(microseconds=1)

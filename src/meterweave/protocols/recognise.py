@@ -9,7 +9,7 @@ from meterweave.protocols.codec import Codec
 from meterweave.protocols.inspect import split
 
 # How much of a frame was found right before it went wrong: the later the check that failed, the likelier the protocol.
-_NEARNESS = ("bad_start", "bad_length", "bad_end", "truncated", "bad_hcs", "bad_checksum", "bad_fcs")
+_NEARNESS = ("bad_start", "bad_length", "bad_hcs", "truncated", "bad_end", "bad_checksum", "bad_fcs")
 
 
 _STARTS_MAX = 8

@@ -6,6 +6,7 @@ the bounded buffer and the counting are here, once.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
 
@@ -16,7 +17,7 @@ class Garbage(NamedTuple):
     reason: str
 
 
-class FrameDecoder:
+class FrameDecoder(ABC):
     """Splits what a line delivers into frames and garbage; whatever the line sends, nothing is raised.
 
     Frames come out as the octets they are, checksum verified. On any failure one octet is dropped and the search goes
@@ -37,6 +38,7 @@ class FrameDecoder:
         """Octets waiting for the rest of their frame."""
         return len(self._held)
 
+    @abstractmethod
     def probe(self, octets: bytes, at: int) -> int | str:
         """What stands at offset `at`, which holds one of `starts`.
 
@@ -48,7 +50,6 @@ class FrameDecoder:
         str
             Why no frame starts here.
         """
-        raise NotImplementedError
 
     def feed(self, octets: bytes) -> list[bytes | Garbage]:
         """Take the next octets of the line; give what they complete, in order."""

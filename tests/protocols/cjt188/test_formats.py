@@ -10,7 +10,6 @@ from meterweave.protocols.cjt188.formats import (
     Binary,
     Clock,
     Digits,
-    Format,
     Metered,
     Octets,
     Status,
@@ -104,10 +103,3 @@ def test_values_that_cannot_be(form, value):
 def test_the_meaning_in_words(form, octets, meaning):
     found = form.meaning(form.to_json(bytes.fromhex(octets)))
     assert (found.en if isinstance(found, Text) else found) == meaning
-
-
-def test_a_format_must_say_how():
-    with pytest.raises(NotImplementedError):
-        Format(1).to_json(b"\x00")
-    with pytest.raises(NotImplementedError):
-        Format(1).from_json({})

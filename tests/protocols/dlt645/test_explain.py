@@ -139,6 +139,7 @@ def test_wake_up_octets():
         (READ[:-1], "checksum CS", "too early"),
         (READ + b"\x00", "octets not read", "17"),
         (READ[:-1] + b"\x17", "end", "end octet"),
+        (READ[:9] + b"\x03" + READ[10:], "end", "end octet"),
         (READ[:-2] + b"\x15\x16", "checksum CS", "0x14 wanted"),
     ],
 )

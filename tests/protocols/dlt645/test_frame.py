@@ -47,6 +47,7 @@ def test_encoding_is_undone(frame):
         ("68610100000000681104", "truncated", 10, {"bytes_needed": 16, "bytes_have": 10}),
         (READ.hex() + "00", "bad_length", 16, {"bytes_needed": 16, "bytes_have": 17}),
         (READ[:-1].hex() + "17", "bad_end", 15, {"found_end": "0x17"}),
+        (READ[:9].hex() + "03" + READ[10:].hex(), "bad_end", 14, {"found_end": "0x14"}),
         ("fe" + READ[:-2].hex() + "1516", "bad_checksum", 15, {"expected_checksum": "0x14", "found_checksum": "0x15"}),
     ],
 )

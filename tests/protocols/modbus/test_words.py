@@ -14,10 +14,8 @@ from meterweave.protocols.modbus.words import (
     Clock,
     Digits,
     Float,
-    Number,
     Signed,
     Unsigned,
-    Word,
     clock_octets,
     reorder,
 )
@@ -104,9 +102,3 @@ def test_clocks_come_back():
     assert clock_octets(datetime(2021, 10, 21, 19, 36, 42))[3] == 4
     with pytest.raises(ValueError):
         clock_octets(datetime(1999, 1, 1))
-
-
-def test_a_word_must_say_how():
-    for attempt in (lambda: Word(2).to_json(b""), lambda: Word(2).from_json({}), lambda: Number(2).number(b"")):
-        with pytest.raises(NotImplementedError):
-            attempt()

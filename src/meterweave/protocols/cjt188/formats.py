@@ -7,6 +7,7 @@ those.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +27,7 @@ YEARS = range(1990, 2100)  # a year outside was sent with its octets swapped, or
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class Format(ABC):
     """One way of writing a value."""
 
     size: int
@@ -58,11 +59,13 @@ class Format:
         """What a value stands for, in words, where its text does not say."""
         return NO_VALUE if value.get("missing") else None
 
+    @abstractmethod
     def _read(self, octets: bytes) -> Json:
-        raise NotImplementedError
+        """The value in `octets`."""
 
+    @abstractmethod
     def _write(self, value: Mapping[str, Any]) -> bytes:
-        raise NotImplementedError
+        """`_read` undone."""
 
 
 NO_VALUE = Text("the meter has no value", "仪表无此值")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from meterweave.metering.batch import Quality, Reading, Source
-from meterweave.metering.clock import SHANGHAI, local_us
+from meterweave.metering.clock import SHANGHAI, utc_us
 from meterweave.protocols.cjt188.content import content, find_layout, split
 from meterweave.protocols.cjt188.formats import Clock, Digits, Metered
 from meterweave.protocols.cjt188.frame import Frame
 from meterweave.protocols.cjt188.items import Item, Layout
 from meterweave.protocols.cjt188.meter import Medium, meter_kind
 from meterweave.protocols.cjt188.units import FIXED_UNITS, UNITS, conversion
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Column(NamedTuple):
@@ -97,9 +94,3 @@ def _time(octets: bytes, received: int, zone: ZoneInfo) -> tuple[int, Quality]:
     if moment is not None:
         return utc_us(moment, zone), Quality.GOOD
     return received, Quality.GOOD if clock.absent(octets) else Quality.TIME_INVALID
-
-
-def utc_us(moment: datetime, zone: ZoneInfo) -> int:
-    """A local time in `zone` as microseconds since 1970-01-01T00:00:00Z; of two equal ones the first (PEP 495)."""
-    offset = moment.replace(tzinfo=zone).utcoffset() or timedelta()
-    return local_us(moment) - offset // _MICROSECOND

@@ -93,7 +93,8 @@ def _broken(body: bytes, error: DecodeError) -> list[Field]:
         fields = _with_head(_cut(body), unchecked(body))
     else:
         fields = _cut(body) or [Field(_START, b"")]
-    faulty = len(fields) - (2 if error.kind == "bad_checksum" else 1)
+    wrong = {"bad_checksum": _CHECKSUM, "bad_end": _END}.get(error.kind, fields[-1].name)
+    faulty = max(at for at, field in enumerate(fields) if field.name is wrong)
     return [field.with_fault(fault) if at == faulty else field for at, field in enumerate(fields)]
 
 

@@ -99,7 +99,8 @@ def decode(octets: bytes) -> Frame:
     Raises
     ------
     DecodeError
-        ``bad_start``, ``truncated``, ``bad_length`` (octets after the end), ``bad_end`` or ``bad_checksum``.
+        ``bad_start``, ``truncated``, ``bad_end``, ``bad_checksum`` or ``bad_length`` (octets after the end): the first
+        that applies.
     """
     body = octets.lstrip(b"\xfe")
     size = len(body)
@@ -127,19 +128,20 @@ def _check(body: bytes, lead: int) -> None:
     needed = body[LENGTH] + OVERHEAD if have > LENGTH else None
     if needed is None or have < needed:
         raise DecodeError("truncated", at=lead + have, bytes_needed=needed, bytes_have=have)
+    end, found = body[needed - 1], body[needed - 2]
+    if end != END:
+        raise DecodeError("bad_end", at=lead + needed - 1, found_end=f"0x{end:02X}")
+    expected = sum8(body[: needed - 2])
+    if found != expected:
+        raise DecodeError(
+            "bad_checksum",
+            at=lead + needed - 2,
+            expected_checksum=f"0x{expected:02X}",
+            found_checksum=f"0x{found:02X}",
+        )
     if have > needed:
         message = f"L asks for a frame of {needed} octets, {have} are there"
         raise DecodeError("bad_length", message, at=lead + needed, bytes_needed=needed, bytes_have=have)
-    if body[-1] != END:
-        raise DecodeError("bad_end", at=lead + have - 1, found_end=f"0x{body[-1]:02X}")
-    expected = sum8(body[:-2])
-    if body[-2] != expected:
-        raise DecodeError(
-            "bad_checksum",
-            at=lead + have - 2,
-            expected_checksum=f"0x{expected:02X}",
-            found_checksum=f"0x{body[-2]:02X}",
-        )
 
 
 def encode(frame: Frame) -> bytes:

@@ -7,18 +7,14 @@ demand, load record) holds at that time, any other when it was received.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from meterweave.metering.batch import Quality, Reading, Source
-from meterweave.metering.clock import SHANGHAI
+from meterweave.metering.clock import SHANGHAI, utc_us
 from meterweave.protocols.dlt645.formats import Binary, Moment, Number
 from meterweave.protocols.dlt645.frame import Frame
 from meterweave.protocols.dlt645.items import Value
 from meterweave.protocols.dlt645.message import contents
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def readings(
@@ -65,4 +61,4 @@ def _time(values: Sequence[Value], at: int, received: int, zone: ZoneInfo) -> tu
     moment = element.format.moment(octets) if isinstance(element.format, Moment) else None
     if moment is None:
         return received, Quality.TIME_INVALID
-    return (moment.replace(tzinfo=zone) - _EPOCH) // _MICROSECOND, Quality.GOOD
+    return utc_us(moment, zone), Quality.GOOD

@@ -7,13 +7,12 @@ and wildcards A stay, the logical address is left out. An address above 63 bits 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from meterweave.errors import DecodeError
 from meterweave.metering.batch import Quality, Reading, ReadingBatch, Source
-from meterweave.metering.clock import SHANGHAI, local_us
+from meterweave.metering.clock import SHANGHAI, utc_us
 from meterweave.metering.decimal import rescale
 from meterweave.protocols.dlt698 import access, get, proxy, security
 from meterweave.protocols.dlt698.apdu import Apdu
@@ -28,7 +27,6 @@ from meterweave.protocols.dlt698.times import moment
 
 KEY_MAX = (1 << 63) - 1
 VALUE_MAX, VALUE_MIN = (1 << 63) - 1, -(1 << 63)
-_MICROSECOND = timedelta(microseconds=1)
 
 Result = ResultNormal | ResultRecord
 
@@ -167,7 +165,7 @@ def _instant(octets: bytes, stamp: _Stamp) -> tuple[int, Quality]:
     when = moment(octets)
     if when is None:
         return stamp.received, Quality.TIME_INVALID
-    return local_us(when) - (when.replace(tzinfo=stamp.zone).utcoffset() or timedelta()) // _MICROSECOND, Quality.GOOD
+    return utc_us(when, stamp.zone), Quality.GOOD
 
 
 def link_key(link: Link) -> int | None:

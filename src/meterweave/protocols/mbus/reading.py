@@ -8,12 +8,12 @@ the very time where the date has one. Without such a date they give no reading.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from meterweave.metering.batch import Profile, Quality, Reading, Source
-from meterweave.metering.clock import local_us
+from meterweave.metering.clock import utc_us
 from meterweave.protocols.mbus.fixed import SAME_AS_FIRST, FixedData
 from meterweave.protocols.mbus.head import Head
 from meterweave.protocols.mbus.header import Header
@@ -136,8 +136,7 @@ def _instant(record: Record, received: int, zone: ZoneInfo) -> Instant:
     if not isinstance(moment, date):  # a datetime is a date too
         return Instant(received, Quality.TIME_INVALID)
     local = moment if isinstance(moment, datetime) else datetime(moment.year, moment.month, moment.day)
-    offset = local.replace(tzinfo=zone).utcoffset() or timedelta()
-    return Instant(local_us(local) - offset // timedelta(microseconds=1))
+    return Instant(utc_us(local, zone))
 
 
 def _fixed(fixed: FixedData) -> Iterator[tuple[Target, Number | None]]:

@@ -61,7 +61,7 @@ def _meter_text(key: int) -> str:
 CODEC = Codec(
     name="modbus",
     title=Text("Modbus RTU prepaid meters and their 4G envelope", "Modbus-RTU预付费电能表及其4G报文"),
-    aliases=("modbus-rtu", "modbus-prepaid"),
+    aliases=("modbus-rtu", "modbus-prepaid", "acrel-4g"),
     decoder=FrameDecoder,
     decode=decode,
     encode=encode,

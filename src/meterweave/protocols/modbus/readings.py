@@ -7,13 +7,12 @@ the length of the status block and the model in it is one that has this block.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import cache
 from zoneinfo import ZoneInfo
 
 from meterweave.metering.batch import Profile, Quality, Reading, Source
-from meterweave.metering.clock import SHANGHAI, local_us
+from meterweave.metering.clock import SHANGHAI, utc_us
 from meterweave.metering.quantities import by_code
 from meterweave.protocols.modbus.content import READ_REGISTERS, Span, answers, span
 from meterweave.protocols.modbus.envelope import Envelope
@@ -88,7 +87,7 @@ class Reader:
         clock = Clock(len(octets))
         moment = clock.moment(octets)
         if moment is not None:
-            return _utc_us(moment, self._zone), Quality.GOOD
+            return utc_us(moment, self._zone), Quality.GOOD
         return self._received, Quality.GOOD if clock.absent(octets) else Quality.TIME_INVALID
 
 
@@ -134,8 +133,3 @@ def stored(item: Item, number: int | Fraction | None) -> tuple[int | None, Quali
     if whole >= 1 << 63:
         return None, Quality.OUT_OF_RANGE
     return (-whole if number < 0 else whole), Quality.ROUNDED if rest else Quality.GOOD
-
-
-def _utc_us(moment: datetime, zone: ZoneInfo) -> int:
-    offset = moment.replace(tzinfo=zone).utcoffset() or timedelta()
-    return local_us(moment) - offset // timedelta(microseconds=1)

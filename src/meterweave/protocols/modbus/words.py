@@ -8,6 +8,7 @@ for 16 and 64 bits.
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +38,7 @@ def reorder(octets: bytes, order: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Word(ABC):
     """One way of putting a value into octets of registers."""
 
     size: int
@@ -49,10 +50,11 @@ class Word:
     """The sent integer times ``10**exponent`` is the value in its unit."""
     unit: str = ""
 
+    @abstractmethod
     def to_json(self, octets: bytes) -> Json:
         """The value in `octets`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def from_json(self, value: Mapping[str, Any]) -> bytes:
         """The octets of a value.
 
@@ -61,7 +63,6 @@ class Word:
         ValueError, KeyError, TypeError, OverflowError, struct.error
             If there is no such value.
         """
-        raise NotImplementedError
 
     def meaning(self, value: Json) -> Text | None:
         """What a value stands for, in words, where its text does not say."""
@@ -73,9 +74,9 @@ class Number(Word):
 
     __slots__ = ()
 
+    @abstractmethod
     def number(self, octets: bytes) -> int | Fraction | None:
         """The number as sent; None where there is none."""
-        raise NotImplementedError
 
 
 class Unsigned(Number):

@@ -91,7 +91,8 @@ def layout_data(draw, layout: Layout, *, last: bool = True):
 @st.composite
 def units(draw, afn, uplink, *, single=False, last=True):
     """One data unit with a known layout."""
-    fn = draw(st.sampled_from([fn for _, fn in known_keys(uplink, afn)]))
+    known = [fn for _, fn in known_keys(uplink, afn)]
+    fn = draw(st.sampled_from([fn for fn in known if last or not layout_of(afn, uplink, fn).open_end]))
     if afn == 0x00 and not last:
         fn = 1  # a confirmation by unit takes all there is
     da = draw(
@@ -99,11 +100,12 @@ def units(draw, afn, uplink, *, single=False, last=True):
             st.just(0), st.builds(lambda group, bit: group << 8 | 1 << bit, st.integers(1, 255), st.integers(0, 7))
         )
     )
-    if not single and afn != 0x00 and draw(st.integers(0, 9)) == 0:
-        da = draw(st.sampled_from([ALL_POINTS, 0x0103, 0xFF81]))
     layout = layout_of(afn, uplink, fn)
+    if not single and afn != 0x00 and not layout.open_end and draw(st.integers(0, 9)) == 0:
+        da = draw(st.sampled_from([ALL_POINTS, 0x0103, 0xFF81]))
     points = len(points_of(da))
     data = b"".join(draw(layout_data(layout, last=last and points == 1)) for _ in range(points))
+    data += draw(st.binary(max_size=20)) if layout.open_end else b""
     return Unit(da, (fn - 1) // 8 << 8 | 1 << (fn - 1) % 8, data)
 
 

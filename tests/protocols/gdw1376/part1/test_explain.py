@@ -61,7 +61,7 @@ def test_a_meter_s_frame_is_told_by_its_own_protocol():
         (LOGIN[:-1].hex(), "checksum", "too early"),
         (LOGIN[:-4].hex(), "link user data", "too early"),
         (LOGIN[:9].hex(), "link user data", "too early"),
-        (LOGIN[:-1].hex() + "00", "end", "not 16H"),
+        (LOGIN[:-1].hex() + "00", "end", "the end octet"),
         (LOGIN[:-2].hex() + "8616", "checksum", "85H wanted"),
         (LOGIN.hex() + "fe", "octets behind the frame", "impossible"),
     ],

@@ -27,6 +27,7 @@ def test_the_length_word_counts_from_control_to_checksum():
         (LOGIN[:-1].hex(), "truncated", 19),
         (LOGIN[:-1].hex() + "17", "bad_end", 19),
         (LOGIN[:-2].hex() + "8616", "bad_checksum", 18),
+        ("682e002e00" + LOGIN[5:].hex(), "bad_end", 18),
         (LOGIN.hex() + "16", "bad_length", 20),
     ],
 )
@@ -34,6 +35,15 @@ def test_faults_are_named_with_their_place(octets, kind, at):
     with pytest.raises(DecodeError) as caught:
         check(bytes.fromhex(octets))
     assert (caught.value.kind, caught.value.at) == (kind, at)
+
+
+@pytest.mark.parametrize(
+    ("octets", "needed"), [(LOGIN[:1], None), (LOGIN[:4], None), (LOGIN[:6], 20), (LOGIN[:-1], 20)]
+)
+def test_how_much_is_needed_is_told_once_the_header_says(octets, needed):
+    with pytest.raises(DecodeError) as caught:
+        check(octets)
+    assert caught.value.detail == {"bytes_needed": needed, "bytes_have": len(octets)}
 
 
 @pytest.mark.parametrize(("protocol", "size"), [(4, 8), (-1, 8), (2, 7), (2, 1 << 14)])

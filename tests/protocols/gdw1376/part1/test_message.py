@@ -111,10 +111,29 @@ def test_several_points_and_items_in_one_unit():
 
 def test_an_unknown_item_takes_the_rest():
     known = build_unit(0x0C, True, [0], [7], {"important_event_counter": 1, "ordinary_event_counter": 2})
-    unknown = Unit(0, 0xF001, bytes(9))
+    unknown = Unit(0, 0x1E01, bytes(9))
     message = decode(encode(uplink(known, unknown)))
     assert message.units == (known, unknown)
     assert to_json(message)["units"][1]["undecoded"] == "00" * 9
+
+
+@pytest.mark.parametrize("data", ["270818" + "0101010100" * 3, "270818"])
+def test_an_item_of_which_only_the_time_tag_is_known_takes_the_rest(data):
+    unit = Unit(0x0101, 0x0308, bytes.fromhex(data))  # p1 F28
+    message = decode(encode(uplink(unit, afn=0x0D)))
+    assert message.units == (unit,)
+    found = to_json(message)["units"][0]
+    assert found["values"] == [{"name": "freeze.day", "value": "2018-08-27", "unit": "date"}]
+    assert found.get("undecoded", "") == data[6:]
+
+
+@pytest.mark.parametrize("rest", ["ee" * 5, "0101011f00", "0000ff"])
+def test_octets_that_name_no_item_there_is_begin_no_unit(rest):
+    unit = build_unit(0x0C, True, [0], [2], {"clock": "2015-12-15T11:48:49", "clock.weekday": "2"})
+    longer = unit._replace(data=unit.data + bytes.fromhex(rest))
+    assert decode(encode(uplink(longer))).units == (longer,)
+    last = Unit(0x0101, 0x1E80, b"\x05")  # F248
+    assert decode(encode(uplink(unit, last))).units == (unit, last)
 
 
 @pytest.mark.parametrize("size", [0, 2, 16])

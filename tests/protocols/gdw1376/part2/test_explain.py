@@ -96,6 +96,7 @@ def test_functions_and_data_nobody_knows():
         (REQUEST + b"\x00", "octets behind the frame", "bad_length"),
         (REQUEST[:-2] + b"\x55\x16", "checksum", "bad_checksum"),
         (REQUEST[:-1] + b"\x68", "end", "bad_end"),
+        (REQUEST[:-1] + b"\x68\x16", "end", "bad_end"),
         (encode_frame(Frame(0x43, b"\x04" + bytes(16))), "destination A3", "bad_length"),
         (encode_frame(Frame(0x43, b"\x04" + bytes(18))), "Fn", "bad_length"),
     ],

@@ -17,6 +17,7 @@ from meterweave.protocols.gdw1376.part2.frame import (
 )
 
 REQUEST = bytes.fromhex("680f00430000000000001001005416")
+REPLY = bytes.fromhex("681300830000100000001001000100f807a416")
 
 
 @given(st.integers(0, 255), st.binary(min_size=9, max_size=300))
@@ -40,12 +41,13 @@ def test_the_sizes_a_frame_can_have():
     [
         (b"", "truncated", 0, {}),
         (b"\x69" + REQUEST[1:], "bad_start", 0, {}),
-        (REQUEST[:2], "truncated", None, {"bytes_needed": 15, "bytes_have": 2}),
+        (REQUEST[:2], "truncated", None, {"bytes_needed": None, "bytes_have": 2}),
         (REQUEST[:-1], "truncated", 14, {"bytes_needed": 15, "bytes_have": 14}),
         (b"\x68\x0e" + REQUEST[2:], "bad_length", 1, {"detail": "length 14 is below the minimum of 15"}),
         (b"\x68\x01\x08" + REQUEST[3:], "bad_length", 1, {"detail": "length 2049 is above the maximum of 2048"}),
         (REQUEST + b"\x00", "bad_length", 1, {"detail": "length 15 is below the 16 octets that are there"}),
         (REQUEST[:-1] + b"\x17", "bad_end", 14, {"found_end": "0x17"}),
+        (b"\x68\x12" + REPLY[2:], "bad_end", 17, {"found_end": "0xA4"}),
         (
             REQUEST[:-2] + b"\x01\x16",
             "bad_checksum",

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from meterweave.protocols.gdw1376.part1.layout import Layout, Step, choose, parse
 from meterweave.text import Text
 
+_OPEN_END = "..."
 _SEE = re.compile(r"(\S*)@(\w\w)\.(\d+)\S*")
 
 AFN_NAMES: Mapping[int, Text] = MappingProxyType(
@@ -66,7 +67,12 @@ class _Row(NamedTuple):
 def layouts() -> Mapping[Key, Layout]:
     """Every layout that `layouts.csv` gives, families and references written out."""
     rows = dict(_rows())
-    return MappingProxyType({key: Layout(row.title, _steps(row.text, rows), row.profile) for key, row in rows.items()})
+    return MappingProxyType({key: _layout(row, rows) for key, row in rows.items()})
+
+
+def _layout(row: _Row, rows: Mapping[Key, _Row]) -> Layout:
+    text = row.text.removesuffix(_OPEN_END)
+    return Layout(row.title, _steps(text, rows), row.profile, open_end=text != row.text)
 
 
 @lru_cache(maxsize=16384)

@@ -44,7 +44,7 @@ def check(octets: bytes) -> int:
         at = 5 if octets[:1] == b"\x68" else 0
         raise DecodeError("bad_start", at=at, detail="68H missing at offset 0 or 5")
     if have < HEADER_SIZE:
-        raise DecodeError("truncated", bytes_needed=HEADER_SIZE + USER_DATA_MIN + TRAILER_SIZE, bytes_have=have)
+        raise DecodeError("truncated", bytes_needed=None, bytes_have=have)
     if octets[1:3] != octets[3:5]:
         raise DecodeError("bad_length", at=1, detail="the two length words differ")
     size = frame_size(octets)

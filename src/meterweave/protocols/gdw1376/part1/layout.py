@@ -11,6 +11,7 @@ A layout is a row of tokens, read from left to right:
 ``p( … )``                  repeated for each point; a ``*`` in a name is its number from 0
 ``meter[ … ]``              a list, the names in it prefixed with ``meter[0].``, ``meter[1].``, …
 ``?``                       what follows may be left out
+``...``                     at the end: octets follow that no layout explains, to the end of the frame's data
 =========================== ==============================================================================
 
 A repeat repeats as often as the last counting cell before it says; a tariff repeat once more, for the total.
@@ -116,6 +117,7 @@ class Layout:
     title: Text
     steps: tuple[Step, ...]
     profile: str = ""  # of the readings in it, a name of `Profile`; empty where it gives none
+    open_end: bool = False  # whether octets follow that it does not explain, so that nothing says where the data end
 
     def find(self, octets: bytes, at: int = 0) -> Found:
         """The runs of this layout in `octets` from `at` on."""

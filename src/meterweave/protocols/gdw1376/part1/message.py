@@ -24,6 +24,7 @@ AUTHENTICATED = frozenset({0x01, 0x04, 0x05, 0x06, 0x0F, 0x10})
 
 PW_SIZE, PW_SIZE_130 = 16, 2
 EC_SIZE, TP_SIZE = 2, 6
+GROUP_MAX = 30  # of DT2: the last item is F248 (clause 5.3.4)
 _BODY = 14  # where the data units begin
 
 
@@ -96,7 +97,7 @@ def sections(message: Message, unit: Unit) -> Iterator[Section]:
                 return
             found = layout.find(unit.data, at)
             yield Section(point, fn, layout, found)
-            if not found.complete:
+            if not found.complete or layout.open_end:
                 return
             at = found.end
 
@@ -227,8 +228,8 @@ def _split(afn: int, uplink: bool, body: bytes) -> tuple[tuple[Unit, ...], bytes
 
 
 def _plausible(da: int, dt: int) -> bool:
-    """Whether DA and DT can begin a unit behind another: both name something."""
-    return bool(dt & 0xFF) and (da in {0, ALL_POINTS} or (da & 0xFF != 0 and da >> 8 != 0))
+    """Whether DA and DT can begin a unit behind another: both name something that there is."""
+    return bool(dt & 0xFF) and dt >> 8 <= GROUP_MAX and (da in {0, ALL_POINTS} or (da & 0xFF != 0 and da >> 8 != 0))
 
 
 def _end_of_data(afn: int, uplink: bool, da: int, dt: int, body: bytes, at: int) -> tuple[int, bool]:
@@ -242,7 +243,7 @@ def _end_of_data(afn: int, uplink: bool, da: int, dt: int, body: bytes, at: int)
             if layout is None:
                 return len(body), False
             found = layout.find(body, at)
-            if not found.complete:
+            if not found.complete or layout.open_end:
                 return len(body), False
             at = found.end
     return at, True

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from meterweave.metering.batch import Profile, Quality, Reading, ReadingBatch, Source
-from meterweave.metering.clock import SHANGHAI, local_us
+from meterweave.metering.clock import SHANGHAI, utc_us
 from meterweave.protocols.gdw1376.part1.formats import Decimal
 from meterweave.protocols.gdw1376.part1.forwarding import INNER
 from meterweave.protocols.gdw1376.part1.layout import Cell, Run
@@ -27,7 +27,6 @@ from meterweave.protocols.gdw1376.part1.values import step_minutes
 
 FORWARD = 0x10  # AFN
 MINUTE_US = 60_000_000
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Measured(NamedTuple):
@@ -141,12 +140,7 @@ def stamp_of(section: Section, octets: bytes, received: int, zone: ZoneInfo) -> 
         return Stamp(received, 0, Quality.GOOD)
     if moment is None:
         return Stamp(received, 0, Quality.TIME_INVALID)
-    return Stamp(_utc_us(moment, zone), step, Quality.GOOD)
-
-
-def _utc_us(moment: datetime, zone: ZoneInfo) -> int:
-    offset = moment.replace(tzinfo=zone).utcoffset() or timedelta()
-    return local_us(moment) - offset // _MICROSECOND
+    return Stamp(utc_us(moment, zone), step, Quality.GOOD)
 
 
 def forwarded(message: Message) -> list[bytes]:

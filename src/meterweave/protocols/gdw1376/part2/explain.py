@@ -11,7 +11,7 @@ from meterweave.protocols.gdw1376.part2 import layout
 from meterweave.protocols.gdw1376.part2.frame import LENGTH_MAX, LENGTH_MIN, START, length_of
 from meterweave.protocols.gdw1376.part2.functions import AFN, function, layout_of
 from meterweave.protocols.gdw1376.part2.header import CONTROL, UPLINK, address_layout, info_layout
-from meterweave.protocols.gdw1376.part2.layout import Element, Layout, Reader
+from meterweave.protocols.gdw1376.part2.layout import Part, Reader
 from meterweave.protocols.gdw1376.part2.message import decode, dt_to_fn
 from meterweave.protocols.gdw1376.part2.scalars import Code
 from meterweave.text import Text
@@ -27,7 +27,7 @@ _FAULTY = {"bad_checksum": _CHECKSUM, "bad_end": _END}
 
 
 @dataclass(frozen=True, slots=True)
-class _Function(Element):
+class _Function(Part):
     """DT1 and DT2, with the name that the AFN in front gives them."""
 
     def explain(self, reader: Reader, values: Json) -> list[Field]:
@@ -38,7 +38,7 @@ class _Function(Element):
         return [Field(self.text, octets, shown, meaning=found.name if found else None)]
 
 
-_WHAT: Layout = (
+_WHAT: tuple[Part, ...] = (
     Code("afn", "application function (AFN)", "应用功能码", words=AFN),
     _Function("fn", "Fn", "数据单元标识"),
 )
@@ -86,7 +86,7 @@ def _body(body: bytes) -> list[Field]:
     """Control, R, A, AFN, DT and the data unit."""
     reader = Reader(body)
     uplink = bool(body[:1] and body[0] & UPLINK)
-    row: Layout = (CONTROL, *info_layout(uplink=uplink), *address_layout(body[:1], body[1:2]), *_WHAT)
+    row: tuple[Part, ...] = (CONTROL, *info_layout(uplink=uplink), *address_layout(body[:1], body[1:2]), *_WHAT)
     values: Json = {}
     fields = layout.explain_row(row, reader, values)
     if reader.left:

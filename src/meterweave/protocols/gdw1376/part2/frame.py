@@ -70,12 +70,13 @@ def decode_frame(octets: bytes) -> Frame:
     if octets[:1] != bytes([START]):
         raise DecodeError("bad_start" if octets else "truncated", at=0)
     if len(octets) < 3:
-        raise DecodeError("truncated", bytes_needed=LENGTH_MIN, bytes_have=len(octets))
+        raise DecodeError("truncated", bytes_needed=None, bytes_have=len(octets))
     length = length_of(octets)
     _check_length(length, len(octets))
-    if octets[-1] != END:
-        raise DecodeError("bad_end", at=length - 1, found_end=f"0x{octets[-1]:02X}")
-    expected, found = sum8(octets[3:-2]), octets[-2]
+    end = octets[length - 1]
+    if end != END:
+        raise DecodeError("bad_end", at=length - 1, found_end=f"0x{end:02X}")
+    expected, found = sum8(octets[3 : length - 2]), octets[length - 2]
     if expected != found:
         raise DecodeError(
             "bad_checksum",
@@ -83,6 +84,9 @@ def decode_frame(octets: bytes) -> Frame:
             expected_checksum=f"0x{expected:02X}",
             found_checksum=f"0x{found:02X}",
         )
+    if length < len(octets):
+        fault = f"length {length} is below the {len(octets)} octets that are there"
+        raise DecodeError("bad_length", fault, at=1, detail=fault)
     return Frame(octets[3], octets[4:-2])
 
 
@@ -94,8 +98,6 @@ def _check_length(length: int, held: int) -> None:
         fault = f"length {length} is above the maximum of {LENGTH_MAX}"
     elif length > held:
         raise DecodeError("truncated", at=held, bytes_needed=length, bytes_have=held)
-    elif length < held:
-        fault = f"length {length} is below the {held} octets that are there"
     if fault:
         raise DecodeError("bad_length", fault, at=1, detail=fault)
 

@@ -6,7 +6,8 @@ directions of work: `read` gives the JSON-ready values, `write` undoes it, `expl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,8 +59,8 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
-    """One part of a layout: its key in JSON, and what it is in English and Chinese."""
+class Part(ABC):
+    """One part of a frame for people: its key in JSON, and what it is in English and Chinese."""
 
     name: str
     en: str
@@ -70,22 +71,27 @@ class Element:
         """What it is."""
         return Text(self.en, self.zh)
 
+    @abstractmethod
+    def explain(self, reader: Reader, values: Json) -> list[Field]:
+        """Take the part's octets, put what they say into `values`, and give the fields for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element(Part):
+    """One part of a layout, which is read and written as well."""
+
     @property
     def names(self) -> frozenset[str]:
         """The keys it may use in JSON."""
         return frozenset((self.name,))
 
+    @abstractmethod
     def read(self, reader: Reader, values: Json) -> None:
         """Take the element's octets and put what they say into `values`; `Short` where they are not all there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, values: Mapping[str, Any], path: str) -> bytes:
         """The octets for `values`; `EncodeError` naming ``path.name`` where that cannot be."""
-        raise NotImplementedError
-
-    def explain(self, reader: Reader, values: Json) -> list[Field]:
-        """`read`, and the fields for people."""
-        raise NotImplementedError
 
 
 Layout = tuple[Element, ...]
@@ -136,16 +142,16 @@ def explain(layout: Layout, octets: bytes) -> list[Field]:
     return fields
 
 
-def explain_row(layout: Layout, reader: Reader, values: Json) -> list[Field]:
-    """The fields of a row of elements, up to the one for which the octets end too early (``reader.short``)."""
+def explain_row(row: Sequence[Part], reader: Reader, values: Json) -> list[Field]:
+    """The fields of a row of parts, up to the one for which the octets end too early (``reader.short``)."""
     fields: list[Field] = []
-    for element in layout:
+    for part in row:
         at = reader.at
         try:
-            fields += element.explain(reader, values)
+            fields += part.explain(reader, values)
         except Short:
             reader.at, reader.short = at, True
-            fields.append(Field(element.text, reader.rest(), fault=MISMATCH_TEXT))
+            fields.append(Field(part.text, reader.rest(), fault=MISMATCH_TEXT))
         if reader.short:
             break
     return fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
@@ -30,13 +31,13 @@ class Scalar(Element):
 
     size: int = 1
 
+    @abstractmethod
     def value(self, octets: bytes) -> Any:
         """The JSON-ready value of the octets."""
-        raise NotImplementedError
 
+    @abstractmethod
     def octets(self, value: Any, path: str) -> bytes:
         """`value` undone; `EncodeError` naming `path`."""
-        raise NotImplementedError
 
     def shown(self, octets: bytes, value: Any) -> Field:
         """The field for people."""
