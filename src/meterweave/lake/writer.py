@@ -1,0 +1,261 @@
+"""Many callers, one fsync: the asyncio face of the journal.
+
+Callers hand in record batches and wait; one thread takes all that wait, joins them into one blob, appends it to the
+journal and, when that is on disk, tells everyone at once. While the thread writes, the next group gathers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from meterweave.lake.errors import JournalError, JournalFull
+from meterweave.lake.journal import Journal, encode
+from meterweave.lake.settings import LakeSettings
+from meterweave.metering.batch import SCHEMA
+
+_WRONG_SCHEMA = f"a batch must have the columns {', '.join(SCHEMA.names)} of meterweave.metering.batch.SCHEMA"
+_REQUIRED = [index for index, field in enumerate(SCHEMA) if not field.nullable]
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatus:
+    """What the writer holds and has done since it started."""
+
+    rows_waiting: int
+    callers_waiting: int
+    groups: int  # transactions on disk
+    rows: int  # rows on disk
+    refused: int  # callers told that their rows were not kept
+    rows_held: int  # rows in the journal that the lake does not have yet
+    octets_held: int  # their size
+
+
+class _Entry(NamedTuple):
+    batch: pa.RecordBatch
+    kept: asyncio.Future[int] | Future[int]
+    loop: asyncio.AbstractEventLoop | None  # None: `kept` belongs to a thread
+
+
+class JournalWriter:
+    """Owns a journal and the one thread that writes to it.
+
+    `append` may be called from any number of tasks of any event loop, `append_blocking` from any thread.
+
+    Parameters
+    ----------
+    journal : Journal
+        Closed by `close`.
+    on_kept : callable, optional
+        Called in the writer's thread, after every group commit, with the last sequence number; must not block.
+    """
+
+    def __init__(
+        self, journal: Journal, settings: LakeSettings | None = None, *, on_kept: Callable[[int], None] | None = None
+    ) -> None:
+        self._journal = journal
+        self._settings = settings or LakeSettings()
+        self._on_kept = on_kept
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._queue: deque[_Entry] = deque()
+        self._rows_waiting = 0
+        self._trim_to = 0
+        self._closing = False
+        self._groups = self._rows = self._refused = 0
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def journal_id(self) -> str:
+        """The journal's name for good."""
+        return self._journal.journal_id
+
+    def status(self) -> WriterStatus:
+        """The counters, now."""
+        with self._lock:
+            return WriterStatus(
+                rows_waiting=self._rows_waiting,
+                callers_waiting=len(self._queue),
+                groups=self._groups,
+                rows=self._rows,
+                refused=self._refused,
+                rows_held=self._journal.rows_held,
+                octets_held=self._journal.octets_held,
+            )
+
+    async def append(self, batch: pa.RecordBatch) -> int:
+        """Keep a batch; returns once it is on disk, with the sequence number of the blob that holds it.
+
+        A caller that is cancelled does not know whether its rows were kept.
+
+        Raises
+        ------
+        JournalFull
+            If too many rows or callers wait already, or the journal on disk is full. The rows were not kept.
+        JournalError
+            If the disk refuses, or the writer is closed. The rows were not kept as far as anyone may rely on.
+        ValueError
+            If the batch does not have the schema of readings, or a null where none may be.
+        """
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[int] = loop.create_future()
+        self._enqueue(_Entry(batch, kept, loop))
+        return await kept
+
+    def append_blocking(self, batch: pa.RecordBatch) -> int:
+        """`append` for a thread without an event loop."""
+        kept: Future[int] = Future()
+        self._enqueue(_Entry(batch, kept, None))
+        return kept.result()
+
+    def trim(self, seq: int) -> None:
+        """Let the journal forget up to `seq`, in the writer's own time."""
+        with self._lock:
+            self._trim_to = max(self._trim_to, seq)
+            self._work.notify()
+
+    def close(self) -> None:
+        """Write what waits, then close the journal; later calls raise `JournalError`."""
+        with self._lock:
+            self._closing = True
+            self._work.notify()
+        self._thread.join()
+        self._journal.close()
+
+    def _enqueue(self, entry: _Entry) -> None:
+        if not entry.batch.schema.equals(SCHEMA):
+            raise ValueError(_WRONG_SCHEMA)
+        rows = entry.batch.num_rows
+        with self._lock:
+            callers = len(self._queue)
+            if self._closing:
+                raise JournalError("the journal's writer is closed")
+            # A batch larger than the whole queue is let in when it is alone.
+            full = callers and self._rows_waiting + rows > self._settings.queue_rows_max
+            if full or callers >= self._settings.queue_callers_max:
+                self._refused += 1
+                raise JournalFull(
+                    f"{self._rows_waiting} rows of {callers} callers wait already, {rows} more do not fit"
+                )
+            self._queue.append(entry)
+            self._rows_waiting += rows
+            if len(self._queue) == 1:
+                self._work.notify()
+
+    def _run(self) -> None:
+        started = 0.0
+        while True:
+            with self._lock:
+                while not (self._queue or self._trim_to or self._closing):
+                    self._work.wait()
+                if self._closing and not self._queue:
+                    return
+                pause = started + self._settings.group_interval_s - time.monotonic()
+                crowded = self._rows_waiting >= self._settings.group_rows_max
+            if pause > 0 and not crowded:
+                time.sleep(pause)
+            with self._lock:
+                group = self._take()
+                trim_to, self._trim_to = self._trim_to, 0
+            started = time.monotonic()
+            if group:
+                self._keep(group)
+            if trim_to:
+                self._forget(trim_to)
+
+    def _take(self) -> list[_Entry]:
+        group: list[_Entry] = []
+        rows = 0
+        while self._queue and (not group or rows + self._queue[0].batch.num_rows <= self._settings.group_rows_max):
+            entry = self._queue.popleft()
+            rows += entry.batch.num_rows
+            group.append(entry)
+        self._rows_waiting -= rows
+        return group
+
+    def _keep(self, group: Sequence[_Entry]) -> None:
+        sound = group
+        try:
+            sound, joined = _join(group)
+            self._refused += len(group) - len(sound)
+            if not sound:
+                return
+            seq = self._journal.append(encode(joined), joined.num_rows)
+        except JournalError as error:
+            self._refused += len(sound)
+            _tell(sound, error)
+            return
+        except (pa.ArrowException, MemoryError) as error:
+            self._refused += len(sound)
+            _tell(sound, JournalError(f"the rows cannot be put together: {error!r}"))
+            return
+        self._groups += 1
+        self._rows += joined.num_rows
+        _tell(sound, seq)
+        if self._on_kept is not None:
+            self._on_kept(seq)
+
+    def _forget(self, seq: int) -> None:
+        try:
+            self._journal.trim(seq)
+        except JournalError:
+            # The blobs stay and the lake refuses them a second time; the next commit asks again with a higher number.
+            return
+
+
+def _join(group: Sequence[_Entry]) -> tuple[Sequence[_Entry], pa.RecordBatch]:
+    """The entries that can be kept and their rows as one batch; the others are told why not."""
+    joined = _one(group)
+    if not any(joined.column(index).null_count for index in _REQUIRED):
+        return group, joined
+    sound = [entry for entry in group if not any(entry.batch.column(index).null_count for index in _REQUIRED)]
+    good = set(map(id, sound))
+    _tell([entry for entry in group if id(entry) not in good], ValueError("a null stands where none may be"))
+    return sound, _one(sound)
+
+
+def _one(group: Sequence[_Entry]) -> pa.RecordBatch:
+    joined = pa.Table.from_batches([entry.batch for entry in group], SCHEMA).combine_chunks()
+    return joined.to_batches()[0] if joined.num_rows else pa.RecordBatch.from_pylist([], SCHEMA)
+
+
+def _tell(group: Sequence[_Entry], outcome: int | Exception) -> None:
+    """Resolve everyone's future; one call into each event loop, however many wait there."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[int]]] = {}
+    for entry in group:
+        if isinstance(entry.kept, Future):
+            if isinstance(outcome, Exception):
+                entry.kept.set_exception(outcome)
+            else:
+                entry.kept.set_result(outcome)
+        elif entry.loop is not None:
+            by_loop.setdefault(entry.loop, []).append(entry.kept)
+    for loop, waiting in by_loop.items():
+        _in_loop(loop, _resolve_all, waiting, outcome)
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: object) -> None:
+    try:
+        loop.call_soon_threadsafe(call, *values)
+    except RuntimeError:
+        # The loop is closed: nobody is left to hear it.
+        return
+
+
+def _resolve_all(waiting: Sequence[asyncio.Future[object]], outcome: object) -> None:
+    for future in waiting:
+        if future.done():
+            continue  # its caller was cancelled
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

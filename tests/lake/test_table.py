@@ -1,0 +1,178 @@
+import threading
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from meterweave.lake.errors import CommitError, LakeError
+from meterweave.lake.table import KEPT, NEW, ReadingTable
+from meterweave.metering.clock import SHANGHAI
+from tests.lake.rows import as_rows, batch, curve
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> ReadingTable:
+    return ReadingTable.create(tmp_path / "raw_readings", SHANGHAI)
+
+
+def rows_of(table: ReadingTable) -> pa.Table:
+    """As any Delta reader sees them."""
+    return pa.table(DeltaTable(table.path).to_pyarrow_table())
+
+
+def as_table(some: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([some])
+
+
+def test_a_commit_is_made_once(table: ReadingTable) -> None:
+    rows = as_table(curve(range(5)))
+    assert table.append(rows, application="j", version=7)
+    assert not table.append(rows, application="j", version=7)
+    assert not table.append(rows, application="j", version=3)
+    assert ReadingTable(table.path, SHANGHAI).transaction_version("j") == 7
+    assert as_rows(rows_of(table)) == as_rows(rows)
+
+
+def test_two_committers_of_one_journal_cannot_both_win(table: ReadingTable) -> None:
+    """The second reads the table before the first commits: Delta's own check of transactions catches it."""
+    rows = as_table(curve(range(5)))
+    other = ReadingTable(table.path, SHANGHAI)
+    other.refresh = lambda: None  # type: ignore[method-assign]  # it was refreshed before the first one committed
+    assert table.append(rows, application="j", version=1)
+    with pytest.raises(CommitError, match="came between"):
+        other.append(rows, application="j", version=1)
+    assert as_rows(rows_of(table)) == as_rows(rows)
+
+
+def test_days_are_local_and_sizes_and_ranges_are_known(table: ReadingTable) -> None:
+    table.append(as_table(curve(range(3, 9), points=96)), application="j", version=1)
+    files = sorted(table.snapshot().files, key=lambda file: file.day)
+    assert [(file.day, file.layer, file.rows, file.meters) for file in files] == [
+        (date(2026, 6, 1), NEW, 6 * 48, (3, 8)),
+        (date(2026, 6, 2), NEW, 6 * 48, (3, 8)),
+    ]
+    assert all((table.path / file.path).stat().st_size == file.octets for file in files)
+
+
+def test_strange_times_and_values_are_kept(table: ReadingTable) -> None:
+    strange = [
+        (-(2**63), -1, -128, ts, value, 15, 4, ts) for ts in (-(2**63), 0, 2**63 - 1) for value in (None, 2**63 - 1)
+    ]
+    table.append(as_table(batch(strange)), application="j", version=1)
+    found = [
+        row
+        for file in table.snapshot().files
+        for row in as_rows(pq.read_table(table.path / file.path, partitioning=None))
+    ]
+    assert sorted(map(str, found)) == sorted(map(str, strange))
+
+
+def test_a_rewrite_goes_through_while_rows_come_in(table: ReadingTable) -> None:
+    """An append between reading a day and rewriting it, and one from a stale view after it: neither fails."""
+    table.append(as_table(curve(range(5))), application="j", version=1)
+    keeper, stale = ReadingTable(table.path, SHANGHAI), ReadingTable(table.path, SHANGHAI)
+    files = list(keeper.snapshot().files)
+    table.append(as_table(curve(range(5, 9))), application="j", version=2)
+    keeper.rewrite(files, [(KEPT, as_table(curve(range(5))))], 1000)
+    stale.refresh = lambda: None  # type: ignore[method-assign]
+    stale.append(as_table(curve(range(9, 12))), application="other", version=1)
+    assert as_rows(rows_of(table)) == sorted(
+        as_rows(curve(range(5))) + as_rows(curve(range(5, 9))) + as_rows(curve(range(9, 12)))
+    )
+
+
+def test_two_maintainers_cannot_both_rewrite(table: ReadingTable) -> None:
+    table.append(as_table(curve(range(5))), application="j", version=1)
+    one, other = ReadingTable(table.path, SHANGHAI), ReadingTable(table.path, SHANGHAI)
+    files = list(one.snapshot().files)
+    one.rewrite(files, [(KEPT, as_table(curve(range(5))))], 1000)
+    other.refresh = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(CommitError, match="came between"):
+        other.rewrite(files, [(KEPT, as_table(curve(range(5))))], 1000)
+    assert as_rows(rows_of(table)) == as_rows(curve(range(5)))
+
+
+def test_many_writers_and_a_rewriter_lose_nothing(table: ReadingTable) -> None:
+    path, errors = table.path, []
+
+    def write(number: int) -> None:
+        mine = ReadingTable(path, SHANGHAI)
+        for version in range(1, 9):
+            first = number * 100 + version * 10
+            mine.append(as_table(curve(range(first, first + 2))), application=f"j{number}", version=version)
+
+    def rewrite() -> None:
+        mine = ReadingTable(path, SHANGHAI)
+        for _ in range(6):
+            mine.refresh()
+            files = mine.snapshot().of_day(date(2026, 6, 1), NEW)
+            if files:
+                parts = [pq.read_table(path / file.path, partitioning=None) for file in files]
+                mine.rewrite(files, [(KEPT, pa.concat_tables(parts))], 1000)
+
+    def run(job) -> None:  # type: ignore[no-untyped-def]
+        try:
+            job()
+        except Exception as error:  # whatever it is, the test shows it
+            errors.append(error)
+
+    jobs = [*(lambda n=n: write(n) for n in range(3)), rewrite]
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted({one[0] for one in as_rows(rows_of(table))}) == sorted(
+        n * 100 + v * 10 + m for n in range(3) for v in range(1, 9) for m in range(2)
+    )
+    assert rows_of(table).num_rows == 3 * 8 * 2 * 4
+
+
+def test_files_have_only_encodings_that_every_reader_knows(table: ReadingTable) -> None:
+    table.append(as_table(curve(range(50), points=96)), application="j", version=1)
+    for file in table.snapshot().files:
+        metadata = pq.read_metadata(table.path / file.path)
+        columns = [metadata.row_group(0).column(index) for index in range(metadata.num_columns)]
+        assert {one for column in columns for one in column.encodings} <= {
+            "PLAIN",
+            "RLE",
+            "RLE_DICTIONARY",
+            "DELTA_BINARY_PACKED",
+        }
+        assert {column.compression for column in columns} == {"ZSTD"}
+
+
+def test_another_zone_is_refused(table: ReadingTable) -> None:
+    with pytest.raises(LakeError, match="Asia/Shanghai, not in Europe/Berlin"):
+        ReadingTable(table.path, ZoneInfo("Europe/Berlin"))
+
+
+def test_where_there_is_no_table_none_is_made(tmp_path: Path) -> None:
+    with pytest.raises(CommitError, match="no lake"):
+        ReadingTable(tmp_path / "absent", SHANGHAI)
+    assert not (tmp_path / "absent").exists()
+
+
+def test_vacuum_deletes_what_belongs_to_nothing(table: ReadingTable) -> None:
+    import os
+
+    table.append(as_table(curve(range(5))), application="j", version=1)
+    files = list(table.snapshot().files)
+    old, young = (
+        (table.path / files[0].path).with_name("a.parquet"),
+        (table.path / files[0].path).with_name("b.parquet"),
+    )
+    for stray in (old, young, table.path / files[0].path):
+        stray.exists() or stray.write_bytes(b"left by a killed process")
+    for aged in (old, table.path / files[0].path):
+        os.utime(aged, (1e9, 1e9))
+    table.rewrite(files, [(KEPT, as_table(curve(range(5))))], 1000)
+    assert table.vacuum(after_h=24) == 1
+    assert not old.exists()
+    assert young.exists()
+    assert (table.path / files[0].path).exists(), "a question that began before the rewrite may still read it"
