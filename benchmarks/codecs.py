@@ -104,7 +104,7 @@ def measure_peers(repeats: int) -> list[Result]:
     """The same number of values out of the peers' own frames."""
     found = []
     for peer in peers.available():
-        seconds = best_seconds(peer.run, repeats) / peer.count
+        seconds = best_seconds(peer.run, repeats) / peer.frames
         found.append(Result(f"{peer.name}: {peer.what}", 1 / seconds, "frames", None, seconds * 1e6))
     return found
 

@@ -15,12 +15,12 @@ _APDU = bytes.fromhex("C401C1000205") + b"".join(b"\x06" + struct.pack(">I", val
 
 
 class Peer(NamedTuple):
-    """A peer and how it decodes `count` frames."""
+    """A peer and how it decodes `frames` frames."""
 
     name: str
     what: str
     run: Callable[[], object]
-    count: int = _COUNT
+    frames: int = _COUNT
 
 
 def available() -> Iterator[Peer]:

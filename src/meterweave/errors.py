@@ -4,7 +4,8 @@
     ├── ConfigError      ours to fix: a setting, a profile or an argument is wrong
     ├── DecodeError      the peer's fault: octets that are not what the protocol says
     ├── EncodeError      the caller's fault: a message that cannot be put into octets
-    └── LakeError        `meterweave.lake.errors`: readings that could not be kept or asked for
+    ├── LakeError        `meterweave.lake.errors`: readings that could not be kept or asked for
+    └── RegistryError    `meterweave.registry.errors`: archives that could not be read, changed or imported
 
 A `DecodeError` carries a `kind` from `KINDS`, the same word in every protocol, so that logs, counters and the decoder's
 JSON speak alike, and a `detail` with the value seen and the value wanted.

@@ -24,7 +24,7 @@ AUTHENTICATED = frozenset({0x01, 0x04, 0x05, 0x06, 0x0F, 0x10})
 
 PW_SIZE, PW_SIZE_130 = 16, 2
 EC_SIZE, TP_SIZE = 2, 6
-GROUP_MAX = 30  # of DT2: the last item is F248 (clause 5.3.4)
+GROUP_MAX = 30  # of DT2, F241 to F248: no table of the standard has an item above them
 _BODY = 14  # where the data units begin
 
 

@@ -1,0 +1,188 @@
+"""How one column of a file is headed, read, stored and written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from meterweave.errors import MeterweaveError
+from meterweave.metering.decimal import from_text, to_text
+from meterweave.registry.address import POINT_MAX, PROTOCOLS, read_protocol
+from meterweave.registry.vocabulary import WORDS, read_word
+from meterweave.text import Language, Text
+
+CLEAR = "-"
+"""The cell that empties what is stored; an empty cell leaves it as it is."""
+
+_POWERS_OF_TEN = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+\d+")
+_INT_MAX = 2**31 - 1
+
+
+class CellError(MeterweaveError):
+    """A cell that cannot be what it should be: a code of `finding.CODES` and the reason."""
+
+    def __init__(self, code: str, text: Text) -> None:
+        super().__init__(text.en)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+        Ours.
+    header : Text
+        What an export calls it.
+    also : tuple of str
+        Other headers it is known by.
+    read : callable
+        A cell's text to the value; raises `CellError`.
+    fields : tuple of str
+        The columns of the database it fills; none for a reference to another record, which its kind looks up.
+    cleared : tuple or None
+        What the fields hold after `CLEAR`; None: it cannot be emptied.
+    write : callable
+        The values of the fields in a language, undoing `read`.
+    """
+
+    name: str
+    header: Text
+    also: tuple[str, ...] = ()
+    read: Callable[[str], Any] = str
+    fields: tuple[str, ...] = ()
+    cleared: tuple[Any, ...] | None = None
+    write: Callable[[Language, Any], str] = lambda language, value: "" if value is None else str(value)
+
+
+def normal_header(text: str) -> str:
+    """A header without case, blanks and marks, for comparing: ``CT Ratio`` and ``ct_ratio`` are one."""
+    return re.sub(r"[\s_/\-()（）:：*]+", "", text).lower()
+
+
+def malformed(seen: str, wanted: Text) -> CellError:
+    """The usual problem of a cell."""
+    return CellError(
+        "import.malformed", Text(f"found {seen!r}, wanted {wanted.en}", f"“{seen}”应为{wanted.zh}")
+    )  # fmt: skip
+
+
+def refuse_lost_digits(cell: str) -> None:
+    """Stop at a number that a spreadsheet has turned into powers of ten: its last digits are gone."""
+    if _POWERS_OF_TEN.fullmatch(cell):
+        raise CellError(
+            "import.digits_lost",
+            Text(
+                f"found {cell!r}: a spreadsheet has rounded this number; format the column as text and enter it anew",
+                f"“{cell}”：电子表格已丢失部分数字，请将该列设为文本格式后重新录入",
+            ),
+        )
+
+
+def text_up_to(size: int) -> Callable[[str], str]:
+    """A reader of texts of at most `size` characters."""
+
+    def read(cell: str) -> str:
+        if len(cell) > size:
+            raise malformed(cell, Text(f"at most {size} characters", f"不超过{size}个字符"))
+        if not cell.isprintable():
+            raise malformed(cell, Text("text without control characters", "不含控制字符的文本"))
+        return cell
+
+    return read
+
+
+def number_text(cell: str) -> str:
+    """A number that is a name: digits and letters, at most 64, unharmed by spreadsheets."""
+    refuse_lost_digits(cell)
+    return text_up_to(64)(cell)
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `low` to `high`."""
+
+    def read(cell: str) -> int:
+        if re.fullmatch(r"[0-9]{1,10}", cell) and low <= int(cell) <= high:
+            return int(cell)
+        raise malformed(cell, Text(f"a whole number from {low} to {high}", f"{low}至{high}的整数"))
+
+    return read
+
+
+point_number = whole(1, POINT_MAX)
+
+
+def protocol(cell: str) -> str:
+    """The name of a protocol."""
+    found = read_protocol(cell)
+    if found is None:
+        known = ", ".join(PROTOCOLS)
+        raise malformed(cell, Text(f"one of {known}", f"{known}之一"))
+    return found
+
+
+def word(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    """A reader of the words of a closed list, in either language."""
+
+    def read(cell: str) -> StrEnum:
+        found = read_word(kind, cell)
+        if found is None:
+            raise malformed(
+                cell,
+                Text(
+                    f"one of {', '.join(one.value for one in kind)}", f"{'、'.join(WORDS[one].zh for one in kind)}之一"
+                ),
+            )
+        return found
+
+    return read
+
+
+def write_word(language: Language, value: StrEnum | None) -> str:
+    """A word of a closed list: as stored, or in Chinese."""
+    if value is None:
+        return ""
+    return WORDS[value].zh if language == "zh" else value.value
+
+
+def ratio(cell: str) -> tuple[int, int]:
+    """Primary and secondary of a ratio: ``600/5``, ``600:5``, or the quotient alone, ``120`` or ``2.4``."""
+    match = re.fullmatch(r"([0-9]{1,9})\s*[/:：]\s*([0-9]{1,9})", cell)
+    if match:
+        primary, secondary = int(match[1]), int(match[2])
+    elif re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", cell):
+        primary, secondary = Decimal(cell).as_integer_ratio()
+    else:
+        primary = secondary = 0
+    if not 0 < primary <= _INT_MAX or not 0 < secondary <= _INT_MAX:
+        raise malformed(cell, Text("a ratio such as 600/5 or 120", "变比，如600/5或120"))
+    return primary, secondary
+
+
+def write_ratio(_language: Language, value: tuple[int, int]) -> str:
+    """``600/5``; the quotient alone where the secondary is 1."""
+    primary, secondary = value
+    return str(primary) if secondary == 1 else f"{primary}/{secondary}"
+
+
+def kilovoltamperes(cell: str) -> int:
+    """A rating in kVA, at most three decimals, as VA."""
+    try:
+        found = from_text(cell, -3)
+    except ValueError:
+        found = 0
+    if not 0 < found <= 10**12:
+        raise malformed(cell, Text("a rating in kVA above 0, such as 315", "大于0的容量（kVA），如315"))
+    return found
+
+
+def write_kilovoltamperes(_language: Language, value: int | None) -> str:
+    """VA as kVA without needless decimals."""
+    return "" if value is None else to_text(value, -3).rstrip("0").rstrip(".")

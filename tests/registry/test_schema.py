@@ -1,0 +1,105 @@
+"""Models and migrations say the same, down to the last check, trigger and exclusion."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+import meterweave.registry  # noqa: F401 - all its tables
+from meterweave.registry.base import Base
+from meterweave.registry.database import Registry, open_engine
+from meterweave.registry.errors import SchemaError
+from meterweave.registry.schema import current, upgrade
+
+_POSTGRESQL = (
+    "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default"
+    " FROM information_schema.columns WHERE table_schema = 'public'",
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace",
+    "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+)
+_SQLITE = ("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'sqlite_%'",)
+
+
+def _described(engine: Engine) -> set[tuple[object, ...]]:
+    """All the database knows of its tables, the table of revisions left out."""
+    found: set[tuple[object, ...]] = set()
+    with engine.connect() as connection:
+        for query in _SQLITE if engine.dialect.name == "sqlite" else _POSTGRESQL:
+            for row in connection.execute(text(query)):
+                if not any("alembic_version" in str(cell) for cell in row):
+                    found.add(tuple(_plain(cell) for cell in row))
+    return found
+
+
+def _plain(cell: object) -> object:
+    """SQL text without the freedom of layout, and the clauses of a table in one order."""
+    if not isinstance(cell, str) or not cell.startswith("CREATE TABLE"):
+        return cell
+    clauses = [re.sub(r"\s+", " ", line).strip(" ,\t") for line in cell.splitlines()]
+    return tuple(sorted(clauses))
+
+
+def test_models_and_migrations_make_the_same_tables(engine: Engine) -> None:
+    upgrade(engine)
+    migrated = _described(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    with engine.begin() as connection:
+        Base.metadata.drop_all(connection)
+    assert _described(engine) == set()
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
+    made = _described(engine)
+    assert len(made) >= 40 or engine.dialect.name == "sqlite"
+    assert migrated == made
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    upgrade(engine)
+    before = _described(engine)
+    upgrade(engine)
+    assert _described(engine) == before
+    with engine.connect() as connection:
+        assert current(connection) == "0001"
+
+
+def test_processes_that_start_together_upgrade_once(place: str) -> None:
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            Registry.open(place).close()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_tables_of_a_newer_program_are_left_alone(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaError, match="9999"):
+        upgrade(engine)
+
+
+def test_sqlite_keeps_foreign_keys_and_the_log_ahead(tmp_path: object) -> None:
+    engine = open_engine(f"{tmp_path}/registry.sqlite")
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 90_000
+    engine.dispose()
