@@ -130,6 +130,7 @@ def test_encode_from_names_and_to_binary() -> None:
         (["decode", "--protocol", "zigbee", ANSWER], "no protocol is called 'zigbee'"),
         (["decode", "--lang", "fr", ANSWER], "'en' or 'zh'"),
         (["decode", "--each-line", ANSWER], "--each-line goes with --json"),
+        (["decode", "--json", "--each-line", "--readings", ANSWER], "not with --readings"),
         (["decode", "--json", "--each-line", "no-such-file"], "No such file"),
         (["decode"], "no hexadecimal octets"),
         (["encode", "{"], "not JSON"),
@@ -144,6 +145,124 @@ def test_wrong_use_is_one_clear_line(words: list[str], text: str) -> None:
     assert text in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"[2023-05-06 12:00:01.123]# RECV HEX> {ANSWER}"],
+        [f"上行：{ANSWER}"],
+        ["Rx:", *(ANSWER[at : at + 2] for at in range(0, len(ANSWER), 2))],
+    ],
+)
+def test_a_log_line_pasted_on_the_command_line(words: list[str]) -> None:
+    done = run("decode", *words)
+    assert "0.26 kWh" in done.stdout
+    assert "←" in done.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("word", ["capture_20230506121212.log", "logs/2023-05-06 12:00.log", "Rx:"])
+def test_a_file_that_is_missing_is_not_taken_for_octets(word: str) -> None:
+    done = run("decode", word)
+    assert done.returncode == 2
+    assert "neither a file nor octets" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("/dev/null", "no hexadecimal octets"), ("/dev/zero", "more than 64 MiB"), ("/", "directory")]
+)
+def test_files_of_other_kinds(name: str, text: str) -> None:
+    done = run("decode", name)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_a_named_pipe_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", 'echo "$1" > "$2"', "sh", ANSWER, str(pipe)]):
+        assert "0.26 kWh" in run("decode", str(pipe)).stdout
+
+
+def test_each_line_whatever_the_line() -> None:
+    given = [b"\xef\xbb\xbf" + ANSWER.encode(), b"\xe9\xff", b"68\x0061", b"68" * 600_000, ANSWER.encode() + b"\r"]
+    found = lines(run("decode", "--json", "--each-line", given=b"\n".join(given)).stdout)
+    assert [one["error"] or one["di"] for one in found] == [
+        "00010000",
+        "not_hex",
+        "not_hex",
+        "not_hex",
+        "00010000",
+    ]
+    assert "longer than" in found[3]["message"]
+
+
+def test_readings_tell_the_time_of_the_log_where_the_meter_tells_none() -> None:
+    log = f"2023-05-06 12:00:01 RX {ANSWER}\n"
+    [found] = lines(run("decode", "--readings", "--json", given=log).stdout)
+    assert (found["time"], found["logged"], found["line"]) == (None, "2023-05-06 12:00:01", 1)
+    assert "2023-05-06 12:00:01" in run("decode", "--readings", given=log).stdout
+
+
+def test_counts_are_said_in_good_english_and_chinese() -> None:
+    assert "1 reading, 1 meter\n" in run("decode", "--readings", ANSWER).stdout
+    assert "1条读数，1块表\n" in run("decode", "--readings", "--lang", "zh", ANSWER).stdout
+    assert run("decode", "--readings", ASK).stdout == "no readings\n"
+    assert "2 frames, 1 octet of garbage\n" in run("decode", f"55{ASK}{ANSWER}").stdout
+    assert "帧起始符之前的字节" in run("decode", "--lang", "zh", f"55{ASK}{ANSWER}").stdout
+
+
+def test_much_garbage_is_not_printed_in_full() -> None:
+    assert "and 488 more" in run("decode", "00" * 1000).stdout
+
+
+def test_the_answer_of_json_is_in_the_json() -> None:
+    for words in (["--json"], ["--json", "--readings"], ["--json", "--each-line", "-"]):
+        assert run("decode", *words, *([] if words[-1] == "-" else [BROKEN]), given=BROKEN).returncode == 0
+
+
+def test_a_full_disk_is_said_in_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "meterweave.cli", "decode", "--json", ANSWER],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, b"meterweave: No space left on device\n")
+
+
+def test_a_terminal_without_the_signs_gets_the_rest() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "meterweave.cli", "decode", BROKEN],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+    )
+    assert b"0.26 kWh" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("", "no JSON object"),
+        ('{"n": ' + "9" * 5000 + "}", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        (b"\xe9", "standard input: not UTF-8"),
+        ('{"stream": []}\n{"protocol": "dlt645"}', "line 2: address"),
+        ('{"error": "bad_checksum"}', "the error 'bad_checksum', not a frame"),
+    ],
+)
+def test_what_encode_cannot_read_is_said_in_one_line(given: str | bytes, text: str) -> None:
+    done = run("encode", given=given)
+    assert done.returncode == 2
+    assert text in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_encode_reads_what_windows_shells_write() -> None:
+    assert run("encode", given='{"stream": [{"frame": "6816"}]}'.encode("utf-16")).stdout.strip() == "6816"
 
 
 def test_a_reader_that_leaves_early_does_no_harm() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 from typing import Annotated
 
@@ -40,13 +40,14 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; errors of ours are one line on standard error and exit code 2."""
+    """Run the command line; errors of ours and of the system are one line on standard error and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without our arrows and units still gets the rest
     try:
         app()
     except MeterweaveError as error:
         typer.echo(f"meterweave: {error}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
-        # Who reads our output had enough, as `head` does; the interpreter must not try to flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        typer.echo(f"meterweave: {error.strerror or error}", err=True)
+        sys.exit(2)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, BinaryIO
+from codecs import BOM_UTF8
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -23,7 +24,9 @@ from meterweave.protocols.stream import Garbage
 def decode(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[HEX…|FILE…|-]", help="Octets in hexadecimal, or files; nothing or - reads stdin."),
+        typer.Argument(
+            metavar="[HEX…|FILE…|-]", help="Octets in hexadecimal, a log line, or files; nothing or - reads stdin."
+        ),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option("--protocol", "-p", metavar="NAME", help="Do not recognise the protocol, use this.")
@@ -45,31 +48,36 @@ def decode(
     codecs = named(protocol) if protocol else builtin()
     spoken = source.language(lang)
     if each_line:
-        if not as_json:
-            raise ConfigError("--each-line goes with --json")
+        if readings or not as_json:
+            raise ConfigError("--each-line goes with --json, and not with --readings")
         _print_each_line(words or [source.STDIN], protocol)
         return
     chunks = source.chunks_of(words or [])
     if as_json and not readings:
-        _print_json(_json_of(chunks, codecs, protocol))
+        _print_whole(chunks, codecs, protocol)
         return
     entries = read_session(chunks, codecs)
     if readings:
         render.readings(entries, spoken, as_json=as_json)
     else:
         render.entries(entries, spoken)
-    if not any(entry.codec and not entry.garbage for entry in entries):
+    if not as_json and not any(entry.codec and not entry.garbage for entry in entries):
         raise typer.Exit(1)
 
 
-def _json_of(chunks: Sequence[Chunk], codecs: Sequence[Codec], protocol: str | None) -> Json:
+def _print_whole(chunks: Sequence[Chunk], codecs: Sequence[Codec], protocol: str | None) -> None:
     """One object for all the input: a frame, a bad frame, or the stream of frames and garbage in order."""
     if len(chunks) == 1:
-        return protocols.decode(chunks[0].octets, protocol)
+        _print_json(protocols.decode(chunks[0].octets, protocol))
+        return
     entries = read_session(chunks, codecs)
     if len(entries) == 1:
-        return protocols.decode(entries[0].octets, protocol)
-    return {"stream": [_entry_json(entry) for entry in entries]}
+        _print_json(protocols.decode(entries[0].octets, protocol))
+        return
+    # Part by part: a long log's objects need not be in memory together.
+    for number, entry in enumerate(entries):
+        _write(", " if number else '{"stream": [', _entry_json(entry))
+    _write("]}\n")
 
 
 def _entry_json(entry: Entry) -> Json:
@@ -82,27 +90,15 @@ def _entry_json(entry: Entry) -> Json:
 
 
 def _print_each_line(words: Sequence[str], protocol: str | None) -> None:
-    for line in _lines(words):
-        _print_json(_line_json(line, protocol))
-
-
-def _lines(words: Sequence[str]) -> Iterator[bytes]:
     for word in words:
-        if word == source.STDIN:
-            yield from _without_ends(sys.stdin.buffer)
-            continue
-        try:
-            with open(word, "rb") as lines:
-                yield from _without_ends(lines)
-        except OSError as error:
-            raise ConfigError(f"{word}: {error.strerror}") from error
+        for number, line in enumerate(source.lines_of(word)):
+            # Some editors on Windows mark the beginning of a text.
+            _print_json(_line_json(line if number or line is None else line.removeprefix(BOM_UTF8), protocol))
 
 
-def _without_ends(lines: BinaryIO) -> Iterable[bytes]:
-    return (line.strip() for line in lines)
-
-
-def _line_json(line: bytes, protocol: str | None) -> Json:
+def _line_json(line: bytes | None, protocol: str | None) -> Json:
+    if line is None:
+        return DecodeError("not_hex", f"the line is longer than {source.LINE_MAX} octets").to_json()
     try:
         return protocols.decode(line.decode("ascii"), protocol)
     except UnicodeDecodeError:
@@ -111,6 +107,12 @@ def _line_json(line: bytes, protocol: str | None) -> Json:
         return DecodeError("not_hex", str(error)).to_json()
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.buffer.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+def _print_json(value: Json) -> None:
+    _write(value, "\n")
+
+
+def _write(*parts: str | Json) -> None:
+    for part in parts:
+        text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
+        sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 
 from meterweave import protocols
 from meterweave.cli import source
-from meterweave.errors import ConfigError
+from meterweave.errors import ConfigError, MeterweaveError
 
 
 def encode(
@@ -29,11 +30,20 @@ def encode(
     The input is one object, an array of objects, or one object a line. Octets given as ``data`` win; leave them out to
     have them built from the named values.
     """
+    found = False
     for place, message in _messages(words or [source.STDIN]):
+        found = True
         if not isinstance(message, dict):
             raise ConfigError(f"{place}: wanted a JSON object, found {json.dumps(message, ensure_ascii=False)[:60]}")
-        octets = protocols.encode(message, protocol)
+        if isinstance(message.get("error"), str) and "protocol" not in message:
+            raise ConfigError(f"{place}: this is the error {message['error']!r}, not a frame")
+        try:
+            octets = protocols.encode(message, protocol)
+        except MeterweaveError as error:
+            raise type(error)(f"{place}: {error}") from error
         sys.stdout.buffer.write(octets if binary else octets.hex().upper().encode() + b"\n")
+    if not found:
+        raise ConfigError("there is no JSON object in the input")
     sys.stdout.buffer.flush()
 
 
@@ -42,25 +52,30 @@ def _messages(words: Sequence[str]) -> Iterator[tuple[str, Any]]:
         if word.lstrip().startswith(("{", "[")) and not source.is_file(word):
             yield from _parse("the argument", word)
         else:
-            try:
-                text = source.read_bytes(word).decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise ConfigError(f"{word}: not UTF-8 text ({error.reason} at octet {error.start})") from error
-            yield from _parse("standard input" if word == source.STDIN else word, text)
+            yield from _parse(source.place(word), _text(word))
+
+
+def _text(name: str) -> str:
+    octets = source.read_bytes(name)
+    try:
+        return octets.decode("utf-16" if octets.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source.place(name)}: not UTF-8 text ({error.reason} at octet {error.start})") from error
 
 
 def _parse(place: str, text: str) -> Iterator[tuple[str, Any]]:
     """The objects in `text`: JSON values one after another, arrays taken apart."""
     decoder = json.JSONDecoder()
-    at = 0
-    while (at := _skip_space(text, at)) < len(text):
-        line = text.count("\n", 0, at) + 1
+    at, line = 0, 1
+    while (here := _skip_space(text, at)) < len(text):
+        line += text.count("\n", at, here)
         try:
-            value, at = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError) as error:
+            value, at = decoder.raw_decode(text, here)
+        except (ValueError, RecursionError) as error:  # a ValueError, too, is a number of thousands of digits
             raise ConfigError(f"{place}, line {line}: not JSON: {error}") from error
         for one in value if isinstance(value, list) else [value]:
             yield f"{place}, line {line}", one
+        line += text.count("\n", here, at)
 
 
 def _skip_space(text: str, at: int) -> int:

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text as Styled
 
-from meterweave.errors import DecodeError
+from meterweave.cli import columns
+from meterweave.cli.columns import Cell
 from meterweave.metering.batch import Profile, Quality, ReadingBatch, Source
 from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.decimal import to_text
 from meterweave.metering.quantities import by_code
-from meterweave.protocols.codec import Codec, twelve_digits
+from meterweave.protocols.codec import Json, twelve_digits
 from meterweave.protocols.explain import Field
 from meterweave.protocols.session import Entry
 from meterweave.text import Language, Text
 
 _WIDTH_PIPED = 140
-_OCTETS_WIDTH = 36  # twelve octets a line
+_OCTETS_WIDTH = 37  # twelve octets a line, indented
+_GARBAGE_SHOWN_MAX = 512  # octets
 
 _WORDS = {
-    "octets": Text("octets", "字节"),
-    "frames": Text("frames", "帧"),
-    "garbage": Text("octets of garbage", "个无效字节"),
-    "broken": Text("octets, not a good frame", "字节，不是有效帧"),
-    "line": Text("line", "行"),
     "frame": Text("frame", "帧"),
     "meter": Text("meter", "表计"),
     "time": Text("time of the value", "数据时间"),
@@ -38,11 +35,53 @@ _WORDS = {
     "value": Text("value", "数值"),
     "unit": Text("unit", "单位"),
     "profile": Text("series", "类别"),
-    "readings": Text("readings", "条读数"),
-    "meters": Text("meters", "块表"),
-    "absent": Text("values the devices did not have", "个设备无数据"),
     "none": Text("no value", "无数据"),
     "now": Text("when read", "抄读时"),
+    "more": Text("… and {} more", "…… 另有{}个"),
+    "line": Text("line {}", "第{}行"),
+    "and": Text(", ", "，"),
+    "0 readings": Text("no readings", "没有读数"),
+}
+_COUNTS = {
+    "frames": (Text("{} frame", "{}帧"), Text("{} frames", "{}帧")),
+    "octets": (Text("{} octet", "{}字节"), Text("{} octets", "{}字节")),
+    "broken": (
+        Text("{} octet, not a good frame", "{}字节，不是有效帧"),
+        Text("{} octets, not a good frame", "{}字节，不是有效帧"),
+    ),
+    "garbage": (Text("{} octet of garbage", "{}个无效字节"), Text("{} octets of garbage", "{}个无效字节")),
+    "readings": (Text("{} reading", "{}条读数"), Text("{} readings", "{}条读数")),
+    "meters": (Text("{} meter", "{}块表"), Text("{} meters", "{}块表")),
+    "absent": (
+        Text("{} value the device did not have", "{}项设备无数据"),
+        Text("{} values the devices did not have", "{}项设备无数据"),
+    ),
+}
+_REASONS_ZH = {  # why a protocol's `probe` finds no frame
+    "no protocol recognises these octets": "没有协议能识别这些字节",
+    "before a start octet": "帧起始符之前的字节",
+    "cut short": "帧不完整",
+    "no 68H at offset 7": "第8字节不是68H",
+    "68H missing at offset 5": "第6字节不是68H",
+    "no 16H at the end": "结束符不是16H",
+    "no end octet": "结束符不是16H",
+    "the end octet is not 16H": "结束符不是16H",
+    "bad end": "结束符不是16H",
+    "bad checksum": "校验和错误",
+    "a bad checksum": "校验和错误",
+    "wrong checksum": "校验和错误",
+    "the checksum does not match": "校验和错误",
+    "bad header check": "帧头校验错误",
+    "bad frame check": "帧校验错误",
+    "length above 64H": "长度域大于64H",
+    "an impossible length": "长度域不合法",
+    "no length of a frame": "长度域不合法",
+    "the two length words differ": "两个长度域不一致",
+    "the length is too small": "长度域过小",
+    "an acknowledge inside noise": "噪声中的应答字节",
+    "no unit has this address": "从站地址不合法",
+    "unknown function": "未知功能码",
+    "no end of the envelope": "没有封装结束符",
 }
 _PROFILES = {
     Profile.SPOT: Text("spot", "实时"),
@@ -68,40 +107,39 @@ def entries(found: Sequence[Entry], language: Language) -> None:
     """Every frame field by field, garbage with its reason, and a closing count."""
     out = console()
     for number, entry in enumerate(found, 1):
-        out.print(_heading(number, entry, language))
-        if entry.codec is None:
-            out.print(Styled(f"  ✗ {DecodeError('not_recognised')}", "red"))
-        else:
-            _body(out, entry.codec, entry, language)
-        out.print()
+        frame(out, number, entry, language)
+        columns.write(out, [[Cell("")]])
     if len(found) > 1:
         frames = sum(not entry.garbage for entry in found)
         lost = sum(len(entry.octets) for entry in found if entry.garbage)
-        out.print(Styled(f"{frames} {_say('frames', language)}, {lost} {_say('garbage', language)}", "bold"))
+        out.print(Styled(_count({"frames": frames, "garbage": lost}, language), "bold"))
 
 
-def _heading(number: int, entry: Entry, language: Language) -> Styled:
+def frame(out: Console, number: int, entry: Entry, language: Language) -> None:
+    """One frame field by field, or garbage with its reason."""
+    columns.write(out, [[_heading(number, entry, language)]])
+    if entry.codec and not (entry.garbage and not entry.codec.begins(entry.octets)):
+        rows = [_row(depth, field, language) for depth, field in _lines(entry.codec.explain(entry.octets))]
+        columns.write(out, rows, widest=_OCTETS_WIDTH)
+        return
+    reason = _REASONS_ZH.get(entry.garbage, entry.garbage) if language == "zh" else entry.garbage
+    columns.write(out, [[Cell(f"  ✗ {reason}", "red")], [Cell("  " + _hex(entry.octets, language), "dim")]])
+
+
+def _heading(number: int, entry: Entry, language: Language) -> Cell:
     title = entry.codec.title.in_language(language) if entry.codec else "?"
     broken = bool(entry.garbage and entry.codec and entry.codec.begins(entry.octets))
     word = "broken" if broken else "garbage" if entry.garbage else "octets"
-    size = f"{len(entry.octets)} {_say(word, language)}"
-    where = f"{_say('line', language)} {entry.chunk.line}"
+    size = _count({word: len(entry.octets)}, language)
+    where = _say("line", language).format(entry.chunk.line)
     parts = [f"#{number}", entry.chunk.time, _ARROWS[entry.chunk.direction], title, size, where]
-    return Styled("  ".join(part for part in parts if part.strip()), "bold red" if entry.garbage else "bold cyan")
+    return Cell("  ".join(part for part in parts if part.strip()), "bold red" if entry.garbage else "bold cyan")
 
 
-def _body(out: Console, codec: Codec, entry: Entry, language: Language) -> None:
-    if entry.garbage and not codec.begins(entry.octets):
-        out.print(Styled(f"  ✗ {entry.garbage}", "red"))
-        out.print(Styled(f"  {entry.octets.hex(' ').upper()}", "dim"))
-        return
-    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
-    table.add_column(max_width=_OCTETS_WIDTH, overflow="fold", style="dim")
-    for _ in range(3):
-        table.add_column(overflow="fold")
-    for depth, field in _lines(codec.explain(entry.octets)):
-        table.add_row(*_row(depth, field, language))
-    out.print(table)
+def _hex(octets: bytes, language: Language) -> str:
+    more = len(octets) - _GARBAGE_SHOWN_MAX
+    shown = octets[:_GARBAGE_SHOWN_MAX].hex(" ").upper()
+    return f"{shown} {_say('more', language).format(more)}" if more > 0 else shown
 
 
 def _lines(fields: Iterable[Field]) -> Iterator[tuple[int, Field]]:
@@ -109,74 +147,82 @@ def _lines(fields: Iterable[Field]) -> Iterator[tuple[int, Field]]:
         yield from field.walk()
 
 
-def _row(depth: int, field: Field, language: Language) -> list[Styled]:
+def _row(depth: int, field: Field, language: Language) -> list[Cell]:
     # A field with parts that have octets of their own shows them there, not twice.
     inside = any(part.octets for part in field.parts)
-    octets = "" if inside else field.octets.hex(" ").upper()
+    octets = "" if inside else "  " + field.octets.hex(" ").upper()
     value = f"{field.value} {_unit(field.unit)}".strip()
-    meaning = field.meaning.in_language(language) if field.meaning else ""
-    words = Styled(meaning)
+    words = field.meaning.in_language(language) if field.meaning else ""
     if field.fault:
-        words.append(f" ✗ {field.fault.in_language(language)}".lstrip(), "bold red")
-    name = Styled("  " * depth + field.name.in_language(language), "bold" if inside else "")
-    return [Styled(f"  {octets}"), name, Styled(value, "green"), words]
+        words = f"{words} ✗ {field.fault.in_language(language)}".lstrip()
+    name = "  " * depth + field.name.in_language(language)
+    return [
+        Cell(octets.rstrip(), "dim"),
+        Cell(name, "bold" if inside else ""),
+        Cell(value, "green"),
+        Cell(words, "bold red" if field.fault else ""),
+    ]
 
 
 def readings(found: Sequence[Entry], language: Language, *, as_json: bool, missing: bool = True) -> None:
     """All readings of the good frames, in the order of the frames; with `missing`, those without a value too."""
-    rows = [row for number, entry, batch in batches(found) for row in _reading_rows(number, entry, batch, language)]
+    rows = list(reading_rows(found, language))
     if as_json:
         for row in rows:
             sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
         return
     out = console()
-    table = Table(box=None, header_style="bold cyan", pad_edge=False)
-    for name in ("frame", "meter", "time", "quantity"):
-        table.add_column(_say(name, language), overflow="fold")
-    table.add_column(_say("value", language), justify="right", style="bold green")
-    table.add_column(_say("unit", language))
-    table.add_column(_say("profile", language))
-    for row in rows:
-        if row["value"] is not None or missing:
-            table.add_row(*_cells(row, language))
-    out.print(table)
-    meters = len({row["meter"] for row in rows})
+    shown = [_cells(row, language) for row in rows if row["value"] is not None or missing]
+    if shown:
+        titles = ("frame", "meter", "time", "quantity", "value", "unit", "profile")
+        header = [Cell(_say(title, language), "bold cyan") for title in titles]
+        columns.write(out, [header, *shown], right=[titles.index("value")])
+        out.print()
     absent = sum(row["value"] is None for row in rows)
-    counts = [(len(rows) - absent, "readings"), (meters, "meters"), (absent, "absent")]
-    out.print(Styled("\n" + ", ".join(f"{count} {_say(word, language)}" for count, word in counts if count), "bold"))
+    counts = {"readings": len(rows) - absent, "meters": len({row["meter"] for row in rows}), "absent": absent}
+    out.print(Styled(_count(counts, language) if rows else _say("0 readings", language), "bold"))
 
 
-def batches(found: Sequence[Entry]) -> Iterator[tuple[int, Entry, ReadingBatch]]:
-    """The readings of every good frame that has some, with the frame and its number counted from 1."""
-    for number, entry in enumerate(found, 1):
+def reading_rows(found: Sequence[Entry], language: Language) -> Iterator[Json]:
+    """The readings of the good frames as JSON-ready objects, in the order of the frames, which count from 1."""
+    frames: defaultdict[str, list[int]] = defaultdict(list)
+    for index, entry in enumerate(found):
         if entry.codec and not entry.garbage:
-            batch = entry.codec.decode_batch([entry.octets])
-            if len(batch):
-                yield number, entry, batch
+            frames[entry.codec.name].append(index)
+    places: list[tuple[int, ReadingBatch, int]] = []
+    for indexes in frames.values():
+        codec = found[indexes[0]].codec
+        assert codec is not None
+        batch = codec.decode_batch([found[index].octets for index in indexes])
+        places += [(indexes[frame], batch, row) for row, frame in enumerate(batch.frame.tolist())]
+    places.sort(key=lambda place: place[0])
+    for index, batch, row in places:
+        yield _reading(index + 1, found[index], batch, row, language)
 
 
-def _reading_rows(number: int, entry: Entry, batch: ReadingBatch, language: Language) -> Iterator[dict[str, object]]:
+def _reading(number: int, entry: Entry, batch: ReadingBatch, row: int, language: Language) -> Json:
     assert entry.codec is not None
-    for row in range(len(batch)):
-        quantity = by_code()[int(batch.quantity[row])]
-        # Who answered inside another protocol's frame is named by its own protocol: address digits.
-        naming = twelve_digits if batch.source[row] == Source.FORWARDED else entry.codec.meter_text
-        stamped = batch.ts[row] != batch.received[row]
-        moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(batch.ts[row]))
-        yield {
-            "frame": number,
-            "meter": naming(int(batch.meter[row])),
-            "time": moment.astimezone(SHANGHAI).isoformat(" ", "seconds") if stamped else None,
-            "obis": quantity.obis,
-            "meaning": quantity.meaning.in_language(language),
-            "value": None if batch.missing[row] else to_text(int(batch.value[row]), quantity.exponent),
-            "unit": quantity.unit,
-            "profile": _PROFILES[Profile(int(batch.profile[row]))].in_language(language),
-            "quality": [flag.name for flag in Quality(int(batch.quality[row]))],
-        }
+    quantity = by_code()[int(batch.quantity[row])]
+    # Who answered inside another protocol's frame is named by its own protocol: address digits.
+    naming = twelve_digits if batch.source[row] == Source.FORWARDED else entry.codec.meter_text
+    stamped = batch.ts[row] != batch.received[row]
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(batch.ts[row]))
+    return {
+        "frame": number,
+        "line": entry.chunk.line,
+        "logged": entry.chunk.time,
+        "meter": naming(int(batch.meter[row])),
+        "time": moment.astimezone(SHANGHAI).isoformat(" ", "seconds") if stamped else None,
+        "obis": quantity.obis,
+        "meaning": quantity.meaning.in_language(language),
+        "value": None if batch.missing[row] else to_text(int(batch.value[row]), quantity.exponent),
+        "unit": quantity.unit,
+        "profile": _PROFILES[Profile(int(batch.profile[row]))].in_language(language),
+        "quality": [flag.name for flag in Quality(int(batch.quality[row]))],
+    }
 
 
-def _cells(row: Mapping[str, object], language: Language) -> list[str]:
+def _cells(row: Json, language: Language) -> list[Cell]:
     """A reading as a row of the table: no zeros beyond what says something, joules in the unit people use."""
     value, unit = row["value"], str(row["unit"])
     text = _say("none", language)
@@ -184,8 +230,9 @@ def _cells(row: Mapping[str, object], language: Language) -> list[str]:
         if unit == "J":
             value, unit = format(Decimal(value).scaleb(-6), "f"), "MJ"
         text = value.rstrip("0").rstrip(".") if "." in value else value
-    moment = str(row["time"] or _say("now", language))
-    return [f"#{row['frame']}", str(row["meter"]), moment, str(row["meaning"]), text, _unit(unit), str(row["profile"])]
+    moment = str(row["time"] or row["logged"] or _say("now", language))
+    before = [f"#{row['frame']}", str(row["meter"]), moment, str(row["meaning"])]
+    return [*map(Cell, before), Cell(text, "bold green"), Cell(_unit(unit)), Cell(str(row["profile"]))]
 
 
 def _unit(unit: str) -> str:
@@ -194,3 +241,14 @@ def _unit(unit: str) -> str:
 
 def _say(word: str, language: Language) -> str:
     return _WORDS[word].in_language(language)
+
+
+def _count(counts: Mapping[str, int], language: Language) -> str:
+    """The counts in words; what there is none of is left out, but for the first."""
+    first = next(iter(counts))
+    said = [
+        _COUNTS[what][count != 1].in_language(language).format(count)
+        for what, count in counts.items()
+        if count or what == first
+    ]
+    return _say("and", language).join(said)

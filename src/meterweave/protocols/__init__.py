@@ -38,7 +38,7 @@ def decode(octets: bytes | str, protocol: str | None = None) -> Json:
     ConfigError
         If `protocol` is unknown, or the text is not hexadecimal. Whatever the octets say raises nothing.
     """
-    octets = read_hex(octets) if isinstance(octets, str) else octets
+    octets = read_hex(octets) if isinstance(octets, str) else bytes(octets)
     codecs = named(protocol) if protocol else builtin()
     codec = codecs[0] if len(codecs) == 1 else recognise([octets], codecs)
     return inspect(codec, octets) if codec else DecodeError("not_recognised").to_json()
