@@ -1,6 +1,8 @@
-"""Settings for all tests: how long an example takes decides nothing."""
+"""Settings for all tests: how long an example takes decides nothing, and in CI the same examples are tried each time."""
+
+import os
 
 from hypothesis import settings
 
-settings.register_profile("meterweave", deadline=None)
+settings.register_profile("meterweave", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("meterweave")

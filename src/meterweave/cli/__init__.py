@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from meterweave import __version__
-from meterweave.cli import decode, demo, encode
+from meterweave.cli import decode, demo, encode, query, serve, simulate
 from meterweave.errors import MeterweaveError
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app = typer.Typer(
 app.command("decode")(decode.decode)
 app.command("encode")(encode.encode)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("query")(query.query)
+app.command("simulate")(simulate.simulate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text as Styled
 
 from meterweave.cli import columns
 from meterweave.cli.columns import Cell
+from meterweave.errors import KINDS
 from meterweave.metering.batch import Profile, Quality, ReadingBatch, Source
 from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.decimal import to_text
@@ -57,31 +58,17 @@ _COUNTS = {
         Text("{} values the devices did not have", "{}项设备无数据"),
     ),
 }
-_REASONS_ZH = {  # why a protocol's `probe` finds no frame
-    "no protocol recognises these octets": "没有协议能识别这些字节",
-    "before a start octet": "帧起始符之前的字节",
-    "cut short": "帧不完整",
-    "no 68H at offset 7": "第8字节不是68H",
-    "68H missing at offset 5": "第6字节不是68H",
-    "no 16H at the end": "结束符不是16H",
-    "no end octet": "结束符不是16H",
-    "the end octet is not 16H": "结束符不是16H",
-    "bad end": "结束符不是16H",
-    "bad checksum": "校验和错误",
-    "a bad checksum": "校验和错误",
-    "wrong checksum": "校验和错误",
-    "the checksum does not match": "校验和错误",
-    "bad header check": "帧头校验错误",
-    "bad frame check": "帧校验错误",
-    "length above 64H": "长度域大于64H",
-    "an impossible length": "长度域不合法",
-    "no length of a frame": "长度域不合法",
-    "the two length words differ": "两个长度域不一致",
-    "the length is too small": "长度域过小",
-    "an acknowledge inside noise": "噪声中的应答字节",
-    "no unit has this address": "从站地址不合法",
-    "unknown function": "未知功能码",
-    "no end of the envelope": "没有封装结束符",
+_REASONS = {  # why a protocol's `probe` finds no frame
+    reason.en: reason
+    for reason in (
+        *KINDS.values(),
+        Text("before a start octet", "帧起始符之前的字节"),
+        Text("cut short", "帧不完整"),
+        Text("an acknowledge inside noise", "噪声中的应答字节"),
+        Text("no unit has this address", "从站地址不合法"),
+        Text("unknown function", "未知功能码"),
+        Text("no end of the envelope", "没有封装结束符"),
+    )
 }
 _PROFILES = {
     Profile.SPOT: Text("spot", "实时"),
@@ -122,7 +109,8 @@ def frame(out: Console, number: int, entry: Entry, language: Language) -> None:
         rows = [_row(depth, field, language) for depth, field in _lines(entry.codec.explain(entry.octets))]
         columns.write(out, rows, widest=_OCTETS_WIDTH)
         return
-    reason = _REASONS_ZH.get(entry.garbage, entry.garbage) if language == "zh" else entry.garbage
+    known = _REASONS.get(entry.garbage)
+    reason = known.in_language(language) if known else entry.garbage
     columns.write(out, [[Cell(f"  ✗ {reason}", "red")], [Cell("  " + _hex(entry.octets, language), "dim")]])
 
 

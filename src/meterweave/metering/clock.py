@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from meterweave.metering.distinct import distinct
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 """Where day and tariff boundaries lie unless said otherwise."""
 
@@ -43,7 +45,7 @@ def to_utc_us(local: NDArray[np.int64], zone: ZoneInfo = SHANGHAI) -> NDArray[np
     A time the clocks skip is read with the offset before the change; a time they show twice is the first of the two
     (PEP 495, fold 0). The zone's offset is looked up once for every different hour, not for every value.
     """
-    hours, where = np.unique(local // _HOUR_US, return_inverse=True)
+    hours, where = distinct(local // _HOUR_US)
     # Zones change their offset on the quarter hour at the finest, so an hour can hold two offsets: look at both ends.
     first = np.array([_offset_us(_moment(int(hour) * _HOUR_US), zone) for hour in hours], dtype=np.int64)
     last = np.array([_offset_us(_moment(int(hour) * _HOUR_US + _HOUR_US - 1), zone) for hour in hours], dtype=np.int64)

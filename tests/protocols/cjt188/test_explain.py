@@ -56,8 +56,8 @@ def test_a_frame_cut_anywhere_is_marked_where_it_stops(frame, data):
 
 def test_the_words_of_a_heat_meter():
     said = {field.name.en: (field.value, field.unit) for top in explain(HEAT) for _, field in top.walk()}
-    assert said["meter type T"] == ("20", "")
-    assert said["identifier DI"] == ("901F", "")
+    assert said["meter type T"] == ("20H", "")
+    assert said["identifier DI"] == ("901FH", "")
     assert said["present heat"] == ("0.00", "kWh")
     assert said["supply water temperature"] == ("30.76", "Cel")
     assert said["accumulated working time"] == ("273", "h")
@@ -96,4 +96,4 @@ def test_a_value_that_is_no_number_shows_its_octets():
     octets = bytearray(HEAT)
     octets[14] = 0xAA
     shown = {field.name.en: field.value for top in explain(bytes(octets)) for _, field in top.walk()}
-    assert shown["heat at the settlement day"] == "AA00000005"
+    assert shown["heat at the settlement day"] == "AA 00 00 00 05"

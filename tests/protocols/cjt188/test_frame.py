@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols.cjt188 import CODEC, Frame, FrameDecoder, decode, encode
 from meterweave.protocols.stream import Garbage
 from tests.protocols.cjt188.strategies import frames
@@ -98,8 +98,8 @@ def test_a_false_start_hides_no_frame():
     events = decoder.feed(b"\x68" * 30 + READ + damaged + READ[:-1] + b"\x17" + READ) + decoder.flush()
     assert [event for event in events if isinstance(event, bytes)] == [READ, READ]
     reasons = [event.reason for event in events if isinstance(event, Garbage)]
-    assert reasons[0] == "length above 64H"
-    assert reasons[-1] == "bad checksum"
+    assert reasons[0] == KINDS["bad_length"].en
+    assert reasons[-1] == KINDS["bad_checksum"].en
 
 
 def test_what_begins_like_a_frame():

@@ -150,8 +150,8 @@ def test_the_field_at_fault_is_named(change, word):
     ("change", "word"),
     [
         ({"function": "dance", "direction": "request"}, "dance"),
-        ({"function": "read_data"}, "direction"),
-        ({}, "function"),
+        ({"function": "read_data"}, "direction is missing"),
+        ({}, "function is missing"),
     ],
 )
 def test_a_control_that_cannot_be_made_is_named(change, word):

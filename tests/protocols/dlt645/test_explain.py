@@ -73,7 +73,7 @@ def test_units_that_only_say_how_a_value_is_written_are_left_away():
 
 def test_a_value_that_is_none():
     voltage = found(reply("00010102ffff"), "voltage of phase A")
-    assert (voltage.value, voltage.unit, voltage.meaning.en) == ("ffff", "", "no value")
+    assert (voltage.value, voltage.unit, voltage.meaning.en) == ("FF FF", "", "no value")
 
 
 def test_bits_are_parts_without_octets():
@@ -98,7 +98,7 @@ def test_errors_in_words():
 def test_commands_in_words():
     octets = encode(Frame("000000000161", 0x1C, bytes.fromhex("02000000000000001a00000000000000")))
     assert found(octets, "control command N1").meaning.zh == "跳闸"
-    assert found(octets, "valid until").value == "000000000000"
+    assert found(octets, "valid until").value == "00 00 00 00 00 00"
     assert found(octets, "reserved N2").meaning is None
 
 
@@ -114,13 +114,13 @@ def test_load_records_in_words():
 
 
 def test_data_that_are_not_divided():
-    assert found(reply("0102", 0x97), "data").value == "0102"
+    assert found(reply("0102", 0x97), "data").value == "01 02"
     assert [field.name.en for field in explain(reply("", 0x94))][-2:] == ["checksum CS", "end"]
 
 
 def test_a_protected_payload_is_shown_as_it_is():
     octets = encode(Frame("000000000161", 0x14, bytes.fromhex("010100049800000000000000" + "06060719")))
-    assert found(octets, "data").value == "06060719"
+    assert found(octets, "data").value == "06 06 07 19"
 
 
 def test_wake_up_octets():
@@ -140,7 +140,7 @@ def test_wake_up_octets():
         (READ + b"\x00", "octets not read", "17"),
         (READ[:-1] + b"\x17", "end", "end octet"),
         (READ[:9] + b"\x03" + READ[10:], "end", "end octet"),
-        (READ[:-2] + b"\x15\x16", "checksum CS", "0x14 wanted"),
+        (READ[:-2] + b"\x15\x16", "checksum CS", "wanted 14H"),
     ],
 )
 def test_the_fault_stands_where_it_is(octets, name, words):

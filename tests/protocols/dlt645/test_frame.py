@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols.dlt645.frame import Frame, FrameDecoder, decode, encode, sent
 from tests.protocols.dlt645.strategies import FRAMES, patient
 
@@ -98,9 +98,9 @@ def test_the_decoder_waits_for_the_rest(cut):
 @pytest.mark.parametrize(
     ("octets", "reason"),
     [
-        (READ[:7] + b"\x67" + READ[8:], "no 68H at offset 7"),
-        (READ[:-1] + b"\x17", "no 16H at the end"),
-        (READ[:-2] + b"\x15\x16", "wrong checksum"),
+        (READ[:7] + b"\x67" + READ[8:], KINDS["bad_start"].en),
+        (READ[:-1] + b"\x17", KINDS["bad_end"].en),
+        (READ[:-2] + b"\x15\x16", KINDS["bad_checksum"].en),
     ],
 )
 def test_the_decoder_says_why(octets, reason):

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 
 from meterweave.errors import EncodeError
+from meterweave.protocols.dlt645 import load_record
 from meterweave.protocols.dlt645.frame import Frame, encode
 from meterweave.protocols.dlt645.message import parts
 from meterweave.protocols.dlt645.view import from_json, to_json
@@ -18,6 +19,13 @@ def values(di: str, octets: str, control: int = 0x91) -> list[dict]:
     return seen(control, bytes.fromhex(di)[::-1].hex() + octets)["values"]
 
 
+def _written_otherwise(frame: Frame) -> bool:
+    """Whether some meters send the same in other octets: the security error word in one octet instead of two, a load
+    record of one class without the separators of the others."""
+    asked = load_record.asked_class(frame.data[3::-1].hex()) if len(frame.data) >= 4 else None
+    return frame.control & ~0x20 == 0xC3 or bool(asked)
+
+
 @patient
 @given(FRAMES)
 def test_json_is_undone(frame):
@@ -30,7 +38,7 @@ def test_names_and_values_determine_each_other(frame):
     named = {name: value for name, value in to_json(frame).items() if name != "data"}
     if parts(frame):
         again = from_json(named)
-        assert again == frame or frame.control == 0xC3  # The security error word has one octet in some meters.
+        assert again == frame or _written_otherwise(frame)
         assert {name: value for name, value in to_json(again).items() if name != "data"} == named
 
 
@@ -151,7 +159,7 @@ def test_the_protocol_tells_apart_what_the_control_code_does_not():
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        ({}, "address None"),
+        ({}, "address is missing"),
         (read_reply(address=1), "address 1"),
         (read_reply(address="x"), "address 'x'"),
         (read_reply(control=None), "control None"),

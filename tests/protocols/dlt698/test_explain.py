@@ -96,7 +96,7 @@ def test_any_control_octet(control):
 
 def test_a_scrambled_frame_is_told_as_it_is_meant():
     scrambled = bytes.fromhex("6817004B051200000000331081083834347333353333CD8C16")
-    assert told(scrambled)["OAD"] == "40000200"
+    assert told(scrambled)["OAD"] == "40000200H"
 
 
 def test_wake_up_octets_and_an_empty_frame():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols.checksum import crc_x25
 from meterweave.protocols.dlt698.frame import Frame, FrameDecoder, Link, decode_frame, encode_frame
 from meterweave.protocols.stream import Garbage
@@ -112,11 +112,11 @@ def test_the_longest_frame():
 @pytest.mark.parametrize(
     ("octets", "reason"),
     [
-        (b"\x68\xff\xff\x43\x05", "no length of a frame"),
-        (b"\x68\x0e\x00\x43\x05", "no length of a frame"),
-        (GET[:11] + b"\x01" + GET[12:], "bad header check"),
-        (GET[:-1] + b"\x17", "bad end"),
-        (GET[:-3] + b"\x00\x00\x16", "bad frame check"),
+        (b"\x68\xff\xff\x43\x05", KINDS["bad_length"].en),
+        (b"\x68\x0e\x00\x43\x05", KINDS["bad_length"].en),
+        (GET[:11] + b"\x01" + GET[12:], KINDS["bad_hcs"].en),
+        (GET[:-1] + b"\x17", KINDS["bad_end"].en),
+        (GET[:-3] + b"\x00\x00\x16", KINDS["bad_fcs"].en),
     ],
 )
 def test_the_decoder_tells_why_octets_are_garbage(octets, reason):
@@ -126,7 +126,7 @@ def test_the_decoder_tells_why_octets_are_garbage(octets, reason):
 def test_a_false_start_is_known_by_its_header_check_before_its_length_is_believed():
     decoder = FrameDecoder()
     false = b"\x68\xff\x3f\x43\x00\x00\x00\x00\x00"
-    assert decoder.feed(false) == [Garbage(false, "bad header check")]
+    assert decoder.feed(false) == [Garbage(false, KINDS["bad_hcs"].en)]
 
 
 def test_frames_in_noise_are_found_however_the_line_is_cut():

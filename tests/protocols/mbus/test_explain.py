@@ -50,11 +50,11 @@ def test_headers_and_codes():
     assert meaning(told(0x72, "785634122d2c010705000000")["status"]) == "no error"
     assert meaning(told(0x52, "78563412ffffffff", 0x53)["manufacturer"]) == "any"
     assert meaning(told(0x72, "785634122d2c010705000100")["signature"]) == ""
-    assert told(0x76, "123456782c2d010705000100")["signature"].value == "0100"
+    assert told(0x76, "123456782c2d010705000100")["signature"].value == "0100H"
     assert told(0x76, "123456782c2d010705000100")["identification"].value == "12345678"
     assert meaning(told(0x70, "08")["error code"]) == "application busy"
     assert meaning(told(0x50, "10", 0x53)["reset subcode"]) == "user data"
-    assert told(0x71, "04")["alarm status"].value == "0x04"
+    assert told(0x71, "04")["alarm status"].value == "04H"
     assert told(0x5C, "0102", 0x53)["data"].octets == b"\x01"
     assert meaning(told(0xBB, "", 0x53)["CI field"]) == "set speed to 2400 Bd"
 

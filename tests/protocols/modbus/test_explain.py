@@ -67,7 +67,7 @@ def test_the_words_of_an_answer():
 
 def test_the_words_of_a_write():
     [address] = [field for field in explain(VECTORS["modbus-021"]) if field.name.en == "address"]
-    assert (address.value, address.meaning.en, address.meaning.zh) == ("0057", "forced trip", "强制跳闸")
+    assert (address.value, address.meaning.en, address.meaning.zh) == ("0057H", "forced trip", "强制跳闸")
 
 
 def test_the_words_of_an_upload():

@@ -136,7 +136,7 @@ SAID = {
         ({"kind": "request", "unit": 300, "function": 3, "data": ""}, "unit"),
         ({"kind": "wish", "unit": 1, "function": 3}, "kind"),
         ({"unit": 1, "function": 3}, "kind"),
-        (REQUEST, "registers"),
+        (REQUEST, "registers is missing"),
         (REQUEST | {"registers": "0x0001"}, "registers"),
         (REQUEST | {"registers": [1]}, "registers"),
         (REQUEST | {"registers": ["0xZZ"]}, "registers"),

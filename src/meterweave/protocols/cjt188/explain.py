@@ -5,7 +5,7 @@ from __future__ import annotations
 from meterweave.errors import KINDS
 from meterweave.protocols.checksum import sum8
 from meterweave.protocols.cjt188.content import Content, Value, content, find_layout, split
-from meterweave.protocols.cjt188.formats import CLOCK_UNIT, STATUS_UNIT
+from meterweave.protocols.cjt188.formats import CLOCK_UNIT, STATUS_UNIT, VALVE_COMMANDS, Status, Valve
 from meterweave.protocols.cjt188.frame import DATA_MAX, END, FUNCTIONS, HEADER_SIZE, START, Frame
 from meterweave.protocols.cjt188.items import Layout, identifiers
 from meterweave.protocols.cjt188.meter import meter_kind
@@ -59,12 +59,12 @@ def explain(octets: bytes) -> list[Field]:
 
 def _header(frame: bytes) -> list[Field]:
     """As much of ``68 T A0…A6 C L`` as is there."""
-    fields = [Field(_START, frame[:1], "68")] if frame else []
+    fields = [Field(_START, frame[:1], "68H")] if frame else []
     if len(frame) > 1:
-        fields.append(Field(_TYPE, frame[1:2], f"{frame[1]:02X}", meaning=meter_kind(frame[1]).meaning))
+        fields.append(Field(_TYPE, frame[1:2], f"{frame[1]:02X}H", meaning=meter_kind(frame[1]).meaning))
     if len(frame) > 2:
         address = frame[2:9][::-1].hex()
-        fields.append(Field(_ADDRESS, frame[2:9], address, meaning=_ADDRESS_WORDS.get(address)))
+        fields.append(Field(_ADDRESS, frame[2:9], address.upper(), meaning=_ADDRESS_WORDS.get(address)))
     if len(frame) > 9:
         fields.append(_control(frame[9]))
     if len(frame) > 10:
@@ -79,10 +79,10 @@ def _control(control: int) -> Field:
     parts = [
         Field(Text("D7 direction", "D7传送方向"), b"", str(control >> 7), meaning=speaker),
         Field(Text("D6 communication", "D6通信状态"), b"", str(control >> 6 & 1), meaning=_refusal(frame)),
-        Field(Text("D5…D0 function", "D5…D0功能"), b"", f"{control & 0x3F:02X}", meaning=function),
+        Field(Text("D5…D0 function", "D5…D0功能"), b"", f"{control & 0x3F:02X}H", meaning=function),
     ]
     words = Text(f"{speaker.en}: {function.en}", f"{speaker.zh}：{function.zh}")
-    return Field(_CONTROL, bytes([control]), f"{control:02X}", meaning=words, parts=tuple(parts))
+    return Field(_CONTROL, bytes([control]), f"{control:02X}H", meaning=words, parts=tuple(parts))
 
 
 def _refusal(frame: Frame) -> Text:
@@ -96,12 +96,12 @@ def _tail(fields: list[Field], frame: bytes, check_at: int) -> list[Field]:
         fields.append(_data(Frame(frame[1], frame[2:9][::-1].hex(), frame[9], data)))
     if len(frame) < check_at + 2:
         if len(frame) > check_at:
-            fields.append(Field(_CHECKSUM, frame[check_at:], frame[check_at:].hex().upper()))
+            fields.append(Field(_CHECKSUM, frame[check_at:], f"{frame[check_at]:02X}H"))
         return _cut_short(fields)
     fields.append(_checksum(frame[:check_at], frame[check_at]))
     end = frame[check_at + 1]
     fields.append(
-        Field(_END, bytes([end]), f"{end:02X}", fault=None if end == END else KINDS["bad_end"]),
+        Field(_END, bytes([end]), f"{end:02X}H", fault=None if end == END else KINDS["bad_end"]),
     )
     if rest := frame[check_at + 2 :]:
         fields.append(Field(_REST, rest, fault=KINDS["bad_length"]))
@@ -112,7 +112,7 @@ def _checksum(body: bytes, found: int) -> Field:
     wanted = sum8(body)
     right = Text(f"{wanted:02X}H is the sum of the octets", f"各字节累加和为{wanted:02X}H")
     fault = None if found == wanted else KINDS["bad_checksum"]
-    return Field(_CHECKSUM, bytes([found]), f"{found:02X}", meaning=right, fault=fault)
+    return Field(_CHECKSUM, bytes([found]), f"{found:02X}H", meaning=right, fault=fault)
 
 
 def _cut_short(fields: list[Field]) -> list[Field]:
@@ -136,15 +136,24 @@ def _identifier(octets: bytes, parts: Content) -> Field:
     known = identifiers().get(parts.di) if parts.di is not None else None
     words, order = known.meaning if known else _UNKNOWN_DI, _ORDERS[parts.di_order]
     meaning = Text(f"{words.en}, {order.en}", f"{words.zh}，{order.zh}")
-    return Field(_DI, octets, f"{parts.di:04X}", meaning=meaning)
+    return Field(_DI, octets, f"{parts.di:04X}H", meaning=meaning)
 
 
 def _values(payload: bytes, known: Layout | None) -> list[Field]:
     fields = [_value(value) for value in split(payload, known)]
     rest = payload[known.size :] if known else payload
     if rest:
-        fields.append(Field(_EXTRAS if known else _PAYLOAD, rest, rest.hex().upper()))
+        fields.append(Field(_EXTRAS if known else _PAYLOAD, rest, rest.hex(" ").upper()))
     return fields
+
+
+def _written(value: Value, text: str | None) -> str:
+    """A value as people write it: codes and octets in the standard's hexadecimal."""
+    if text is None or value.item.format.unit == "hex" or isinstance(value.item.format, Status):
+        return value.octets.hex(" ").upper()
+    if isinstance(value.item.format, Valve) and text not in VALVE_COMMANDS:
+        return f"{value.octets[0]:02X}H"
+    return text
 
 
 def _value(value: Value) -> Field:
@@ -154,7 +163,7 @@ def _value(value: Value) -> Field:
     return Field(
         value.item.meaning,
         value.octets,
-        value.octets.hex().upper() if text is None else text,
+        _written(value, text),
         "" if unit in _NO_UNITS else unit,
         form.meaning(found),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols import stream
 from meterweave.protocols.bcd import decode_address, encode_address
 from meterweave.protocols.checksum import sum8
@@ -81,15 +81,15 @@ class FrameDecoder(stream.FrameDecoder):
             return have - HEADER_SIZE
         length = octets[at + 10]
         if length > DATA_MAX:
-            return "length above 64H"
+            return KINDS["bad_length"].en
         size = length + OVERHEAD
         if have < size:
             return have - size
         last = at + size - 1
         if octets[last] != END:
-            return "no end octet"
+            return KINDS["bad_end"].en
         if sum8(octets[at : last - 1]) != octets[last - 1]:
-            return "bad checksum"
+            return KINDS["bad_checksum"].en
         return size
 
 

@@ -158,8 +158,14 @@ def _write(item: Any, row: Mapping[str, Any]) -> bytes:
     return octets
 
 
+def _needed(found: Mapping[str, Any], key: str) -> object:
+    if key not in found:
+        raise EncodeError(f"{key} is missing")
+    return found[key]
+
+
 def _text(found: Mapping[str, Any], key: str) -> str:
-    value = found.get(key)
+    value = _needed(found, key)
     if not isinstance(value, str):
         raise EncodeError(f"{key} is {value!r}, not a text")
     return value
@@ -182,7 +188,7 @@ def _octets(found: Mapping[str, Any], key: str) -> bytes:
 
 
 def _number(found: Mapping[str, Any], key: str) -> int:
-    value = found.get(key)
+    value = _needed(found, key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise EncodeError(f"{key} is {value!r}, not a whole number")
     return value

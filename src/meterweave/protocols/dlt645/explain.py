@@ -8,7 +8,7 @@ from meterweave.errors import KINDS, DecodeError
 from meterweave.protocols.dlt645 import frame as link
 from meterweave.protocols.dlt645 import items, load_record
 from meterweave.protocols.dlt645.address import BROADCAST, WILDCARD
-from meterweave.protocols.dlt645.formats import Bits, Data, Flags
+from meterweave.protocols.dlt645.formats import Bits, Code, Data, Flags, Format, Octets
 from meterweave.protocols.dlt645.frame import Frame, decode, sent, unchecked
 from meterweave.protocols.dlt645.functions import Part, edition, function
 from meterweave.protocols.dlt645.items import Value
@@ -33,7 +33,9 @@ _HEAD: tuple[tuple[Text, int], ...] = (
 )
 """The head of a frame: names and sizes. [octets]"""
 _TAIL: tuple[tuple[Text, int], ...] = ((_CHECKSUM, 1), (_END, 1))
-_NUMBERS: Mapping[Text, Callable[[int], str]] = {_LENGTH: str, _CHECKSUM: "{:02X}H".format, _END: "{:02X}H".format}
+_NUMBERS: Mapping[Text, Callable[[int], str]] = {_LENGTH: str} | dict.fromkeys(
+    (_START, _CHECKSUM, _END), "{:02X}H".format
+)
 """How the fields that are one number are written."""
 _PLAIN_UNITS = frozenset({"1", "hex", "bcd", "ascii", "bits", "date", "time", "local time", "day and hour"})
 """Units that say how a value is written, not what it counts."""
@@ -81,9 +83,11 @@ def _cut(body: bytes) -> list[Field]:
 
 def _broken(body: bytes, error: DecodeError) -> list[Field]:
     """What can be told of a bad frame, the fault marked."""
-    wanted = error.detail.get("expected_checksum")
     kind = KINDS[error.kind]
-    fault = Text(f"{error}; {wanted} wanted", f"{kind.zh}，应为{wanted}") if wanted else Text(str(error), kind.zh)
+    fault = Text(str(error), kind.zh)
+    if "expected_checksum" in error.detail:
+        wanted = _spoken(str(error.detail["expected_checksum"]))
+        fault = Text(f"{error}, wanted {wanted}", f"{kind.zh}，应为{wanted}")
     if error.kind == "bad_start":
         at = link.SECOND_START if body[:1] == bytes([link.START]) else 0
         return [*_cut(body[:at]), Field(_START, body[at : at + 1], fault=fault), *_left(body[at + 1 :])]
@@ -103,7 +107,7 @@ def _left(octets: bytes) -> list[Field]:
 
 
 def _address(field: Field, frame: Frame) -> Field:
-    return Field(field.name, field.octets, frame.address, meaning=_ADDRESSES.get(frame.address))
+    return Field(field.name, field.octets, frame.address.upper(), meaning=_ADDRESSES.get(frame.address))
 
 
 def _control(field: Field, frame: Frame) -> Field:
@@ -127,7 +131,7 @@ def _data(frame: Frame) -> list[Field]:
     """DATA part by part."""
     divided = parts(frame)
     if not divided:
-        return [Field(_DATA, sent(frame.data), frame.data.hex())] if frame.data else []
+        return [Field(_DATA, sent(frame.data), _row(frame.data))] if frame.data else []
     item = contents(frame)
     return [_part(part, octets, item, frame) for part, octets in divided]
 
@@ -135,9 +139,11 @@ def _data(frame: Frame) -> list[Field]:
 def _part(part: Part, octets: bytes, item: Contents | None, frame: Frame) -> Field:
     if isinstance(part.format, Data):
         inner = tuple(_contents(item)) if item else ()
-        return Field(part.text, sent(octets), "" if inner else octets.hex(), parts=inner)
+        return Field(part.text, sent(octets), "" if inner else _row(octets), parts=inner)
     value = part.format.read(octets)
-    text = ", ".join(value) if isinstance(value, list) else octets.hex() if value is None else str(value)
+    text = ", ".join(value) if isinstance(value, list) else _written(part.format, octets)
+    if part.name == "di":
+        text = f"{text.upper()}H"
     return Field(part.text, sent(octets), text, meaning=_meaning(part, octets, frame))
 
 
@@ -169,7 +175,24 @@ def _value(value: Value) -> Field:
     unit = "" if read is None or element.unit in _PLAIN_UNITS else element.unit
     meaning = Text("no value", "无数据") if read is None else None
     bits = _bits(element.format, octets) if isinstance(element.format, Bits) else ()
-    return Field(element.text, sent(octets), octets.hex() if read is None else str(read), unit, meaning, parts=bits)
+    return Field(element.text, sent(octets), _written(element.format, octets), unit, meaning, parts=bits)
+
+
+def _written(format_: Format, octets: bytes) -> str:
+    """A value as people write it; octets that say nothing as they are."""
+    value = format_.read(octets)
+    if value is None or type(format_) is Octets:
+        return _row(octets)
+    return _spoken(str(value)) if isinstance(format_, (Bits, Code)) else str(value)
+
+
+def _spoken(number: str) -> str:
+    """A number that JSON writes ``0x8A`` as the standard does: ``8AH``."""
+    return f"{number.removeprefix('0x')}H"
+
+
+def _row(octets: bytes) -> str:
+    return octets.hex(" ").upper()
 
 
 def _bits(format_: Bits, octets: bytes) -> tuple[Field, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar, NamedTuple
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols import stream
 from meterweave.protocols.bcd import encode_address
 from meterweave.protocols.checksum import sum8
@@ -77,14 +77,14 @@ class FrameDecoder(stream.FrameDecoder):
     def probe(self, octets: bytes, at: int) -> int | str:
         try:
             if octets[at + 7] != START:
-                return "no 68H at offset 7"
+                return KINDS["bad_start"].en
             end = at + 11 + octets[at + 9]
             if octets[end] != END:
-                return "no 16H at the end"
+                return KINDS["bad_end"].en
         except IndexError:
             return self._missing(octets, at)
         if sum(octets[at : end - 1]) & 0xFF != octets[end - 1]:
-            return "wrong checksum"
+            return KINDS["bad_checksum"].en
         return end + 1 - at
 
     def _missing(self, octets: bytes, at: int) -> int:

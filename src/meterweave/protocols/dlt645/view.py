@@ -107,7 +107,9 @@ def from_json(message: Mapping[str, Any]) -> Frame:
 
 
 def _text(message: Mapping[str, Any], name: str) -> str:
-    value = message.get(name)
+    if name not in message:
+        raise EncodeError(f"{name} is missing")
+    value = message[name]
     if not isinstance(value, str):
         raise EncodeError(f"{name} {value!r} is no text")
     return value

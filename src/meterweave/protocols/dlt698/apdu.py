@@ -46,7 +46,7 @@ class Piids(Unsigned):
             found.append(Text("high priority", "高优先级"))
         if self.acd and value & ACD:
             found.append(Text("events are waiting", "有事件请求访问"))
-        return f"{value:02X}", Text(", ".join(one.en for one in found), "，".join(one.zh for one in found))
+        return f"{value:02X}H", Text(", ".join(one.en for one in found), "，".join(one.zh for one in found))
 
 
 class TimeTag(NamedTuple):

@@ -46,8 +46,8 @@ class LinkResults(Unsigned):
     def words(self, value: int) -> tuple[str, Text | None]:
         result = word(LINK_RESULTS, value & LINK_RESULT)
         if value & CLOCK_TRUSTED:
-            return f"{value:02X}", Text(f"{result.en}, clock trusted", f"{result.zh}，时钟可信")
-        return f"{value:02X}", Text(f"{result.en}, clock not trusted", f"{result.zh}，时钟不可信")
+            return f"{value:02X}H", Text(f"{result.en}, clock trusted", f"{result.zh}，时钟可信")
+        return f"{value:02X}H", Text(f"{result.en}, clock not trusted", f"{result.zh}，时钟不可信")
 
 
 class Conformance(Fixed):

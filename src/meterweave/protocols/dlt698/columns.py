@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from meterweave.metering.batch import Quality
 from meterweave.metering.clock import days_from_civil, days_in_month, to_utc_us
+from meterweave.metering.distinct import distinct
 from meterweave.protocols.dlt698.data import Tag
 from meterweave.protocols.dlt698.layouts import WORD, Mask, Place
 from meterweave.protocols.dlt698.measured import Item
@@ -147,19 +148,18 @@ def _strided(rows: Octets, dtype: np.dtype[Any], at: int) -> NDArray[Any]:
 def _instants(rows: Octets, place: Place, received: int, zone: ZoneInfo) -> tuple[Int64s, NDArray[np.int32]]:
     """The instants that the date_time_s at `place` tell, and TIME_INVALID where they tell none.
 
-    The same times come again and again, so each is worked out once.
+    The same days come again and again, so each is looked up in the calendar once.
     """
     date = _strided(rows, np.dtype(">u4"), place.at).astype(np.int64)  # year, month, day
     clock = _strided(rows, np.dtype(">u4"), place.at + 3).astype(np.int64)  # day, hour, minute, second
-    keys, where = np.unique(date << 32 | clock, return_inverse=True)
-    year, month, day = keys >> 48, keys >> 40 & 0xFF, keys >> 32 & 0xFF
-    hour, minute, second = keys >> 16 & 0xFF, keys >> 8 & 0xFF, keys & 0xFF
-    valid = (year >= 1) & (year <= _YEAR_MAX) & (month >= 1) & (month <= 12) & (day >= 1)
-    valid &= (hour < 24) & (minute < 60) & (second < 60)
-    year, month = np.where(valid, year, 1970), np.where(valid, month, 1)
-    valid &= day <= days_in_month(year, month)
-    days = days_from_civil(year, month, np.where(valid, day, 1))
-    local = days * _DAY_US + np.where(valid, (hour * 60 + minute) * 60 + second, 0) * 1_000_000
+    dates, where = distinct(date)
+    year, month, day = dates >> 16, dates >> 8 & 0xFF, dates & 0xFF
+    known = (year >= 1) & (year <= _YEAR_MAX) & (month >= 1) & (month <= 12) & (day >= 1)
+    year, month = np.where(known, year, 1970), np.where(known, month, 1)
+    known &= day <= days_in_month(year, month)
+    days = days_from_civil(year, month, np.where(known, day, 1))
+    hour, minute, second = clock >> 16 & 0xFF, clock >> 8 & 0xFF, clock & 0xFF
+    valid = known[where] & (hour < 24) & (minute < 60) & (second < 60)
+    local = days[where] * _DAY_US + np.where(valid, (hour * 60 + minute) * 60 + second, 0) * 1_000_000
     ts = np.where(valid, to_utc_us(local, zone), received)
-    quality = np.where(valid, np.int32(0), np.int32(Quality.TIME_INVALID))
-    return ts[where], quality[where]
+    return ts, np.where(valid, np.int32(0), np.int32(Quality.TIME_INVALID))

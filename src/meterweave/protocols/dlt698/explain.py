@@ -63,7 +63,7 @@ def _frame_fields(octets: bytes, fault: DecodeError | None) -> list[Field]:
         return [_marked(field, fault, "truncated")]
     link = Link(octets[3], octets[4], octets[5 : header - 3], octets[header - 3])
     fields = [
-        Field(Text("start", "起始字符"), octets[:1], "68"),
+        Field(Text("start", "起始字符"), octets[:1], "68H"),
         _marked(_length_field(octets[1:3]), fault, "truncated", "bad_length"),
         _control_field(link),
         *_address_fields(link),
@@ -81,7 +81,7 @@ def _length_field(octets: bytes) -> Field:
 
 
 def _check_field(name: Text, octets: bytes) -> Field:
-    return Field(name, octets, octets[::-1].hex().upper())
+    return Field(name, octets, f"{octets[::-1].hex().upper()}H")
 
 
 def _control_field(link: Link) -> Field:
@@ -99,7 +99,7 @@ def _control_field(link: Link) -> Field:
         Field(Text("scrambling", "扰码标志"), b"", str(int(link.scrambled)), meaning=scrambled),
         Field(Text("function", "功能码"), b"", str(link.function), meaning=function),
     )
-    return Field(Text("control C", "控制域C"), bytes([link.control]), f"{link.control:02X}", parts=bits)
+    return Field(Text("control C", "控制域C"), bytes([link.control]), f"{link.control:02X}H", parts=bits)
 
 
 def _address_fields(link: Link) -> list[Field]:
@@ -111,7 +111,7 @@ def _address_fields(link: Link) -> list[Field]:
         Field(Text("octets of the address", "地址长度"), b"", str(len(link.sa))),
     )
     return [
-        Field(Text("address feature AF", "地址特征AF"), bytes([link.af]), f"{link.af:02X}", parts=bits),
+        Field(Text("address feature AF", "地址特征AF"), bytes([link.af]), f"{link.af:02X}H", parts=bits),
         Field(Text("server address SA", "服务器地址SA"), link.sa, link.address, meaning=kind),
         Field(Text("client address CA", "客户机地址CA"), bytes([link.ca]), str(link.ca)),
     ]
@@ -137,7 +137,7 @@ def _content_fields(link: Link, octets: bytes) -> list[Field]:
         return explain_apdu(octets)
     if len(octets) < 2:
         fault = KINDS["apdu_truncated"]
-        return [Field(Text("fragment header", "分帧格式域"), octets, octets.hex().upper(), fault=fault)]
+        return [Field(Text("fragment header", "分帧格式域"), octets, octets.hex(" ").upper(), fault=fault)]
     fragment = Fragment(octets[0] | octets[1] << 8, octets[2:])
     kind = FRAGMENT_KINDS[fragment.kind]
     header = Field(Text("fragment header", "分帧格式域"), octets[:2], str(fragment.seq), meaning=kind)
@@ -148,7 +148,7 @@ def _content_fields(link: Link, octets: bytes) -> list[Field]:
 def _end_fields(octets: bytes, fault: DecodeError | None) -> list[Field]:
     fields = [
         _marked(_check_field(Text("frame check (FCS)", "帧校验FCS"), octets[:2]), fault, "bad_fcs"),
-        _marked(Field(Text("end", "结束字符"), octets[2:3], octets[2:3].hex().upper()), fault, "bad_end"),
+        _marked(Field(Text("end", "结束字符"), octets[2:3], f"{octets[2]:02X}H"), fault, "bad_end"),
     ]
     if len(octets) > 3:
         fields.append(Field(Text("octets behind the frame", "帧后多余字节"), octets[3:], octets[3:].hex(" ").upper()))

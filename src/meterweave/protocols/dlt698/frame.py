@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols import stream
 from meterweave.protocols.checksum import crc_x25
 
@@ -190,17 +190,17 @@ class FrameDecoder(stream.FrameDecoder):
         header = 9 + (octets[at + 4] & 0x0F)
         length = octets[at + 1] | octets[at + 2] << 8
         if not header < length <= LENGTH_MAX:
-            return "no length of a frame"
+            return KINDS["bad_length"].en
         if have < header:
             return have - header
         hcs = at + header - 2
         if crc_x25(octets[at + 1 : hcs]) != octets[hcs] | octets[hcs + 1] << 8:
-            return "bad header check"
+            return KINDS["bad_hcs"].en
         if have < length + 2:
             return have - length - 2
         fcs = at + length - 1
         if octets[fcs + 2] != END:
-            return "bad end"
+            return KINDS["bad_end"].en
         if crc_x25(octets[at + 1 : fcs]) != octets[fcs] | octets[fcs + 1] << 8:
-            return "bad frame check"
+            return KINDS["bad_fcs"].en
         return length + 2

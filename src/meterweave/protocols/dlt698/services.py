@@ -208,7 +208,7 @@ def explain_apdu(octets: bytes) -> list[Field]:
 def _explain_members(reader: Reader, fields: list[Field]) -> None:
     tag = reader.octets[:1]
     if tag and tag[0] in TAGS:
-        fields.append(Field(Text("APDU tag", "APDU标签"), tag, tag.hex().upper(), meaning=SERVICE_NAMES[tag[0]]))
+        fields.append(Field(Text("APDU tag", "APDU标签"), tag, f"{tag[0]:02X}H", meaning=SERVICE_NAMES[tag[0]]))
     members = _members(reader)
     choice = reader.octets[1 : reader.at]
     if choice:

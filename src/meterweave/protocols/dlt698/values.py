@@ -337,7 +337,7 @@ class ObjectIdentifier(Hex):
 
     def words(self, value: int) -> tuple[str, Text | None]:
         found = objects().get(value)
-        return self.to_json(value), found.meaning if found else None
+        return f"{self.to_json(value)}H", found.meaning if found else None
 
 
 class AttributeDescriptor(Hex):
@@ -345,7 +345,7 @@ class AttributeDescriptor(Hex):
 
     def words(self, value: int) -> tuple[str, Text | None]:
         found = attribute(value)
-        return self.to_json(value), found.meaning if found else None
+        return f"{self.to_json(value)}H", found.meaning if found else None
 
 
 class MethodDescriptor(Hex):
@@ -353,7 +353,7 @@ class MethodDescriptor(Hex):
 
     def words(self, value: int) -> tuple[str, Text | None]:
         found = method(value)
-        return self.to_json(value), found.meaning if found else None
+        return f"{self.to_json(value)}H", found.meaning if found else None
 
 
 NULL = Null()

@@ -24,7 +24,7 @@ from meterweave.protocols.mbus.message import (
     header_type,
     is_sealed,
 )
-from meterweave.protocols.mbus.pieces import Piece, as_number, as_octet, cut, octet_text, rest
+from meterweave.protocols.mbus.pieces import Piece, as_number, as_octet, cut, octet_text, octets_text, rest
 from meterweave.text import Text
 
 
@@ -56,10 +56,10 @@ def _marked(fields: Sequence[Field], at: int, fault: Text) -> list[Field]:
 def _frame(octets: bytes) -> Iterator[Field]:
     start = octets[0] if octets else None
     if start == SINGLE:
-        yield Field(Text("acknowledge", "确认"), octets[:1], "E5")
+        yield Field(Text("acknowledge", "确认"), octets[:1], "E5H")
         yield from rest(octets[1:])
     elif start == SHORT:
-        yield Field(Text("start", "起始符"), octets[:1], "10")
+        yield Field(Text("start", "起始符"), octets[:1], "10H")
         yield from cut(octets[1:3], _LINK)
         yield from _close(octets[3:], SHORT_SIZE - 3)
     elif start == LONG:
@@ -107,12 +107,12 @@ def _status(piece: bytes) -> tuple[str, Text | None]:
 
 def _manufacturer(word: int) -> tuple[str, Text | None]:
     if word == header.ANY_MANUFACTURER:
-        return f"0x{word:04X}", Text("any", "任意")
+        return f"{word:04X}H", Text("any", "任意")
     return header.manufacturer_code(word), None
 
 
 def _signature(word: int) -> tuple[str, Text | None]:
-    return f"{word:04x}", Text("plain", "明文") if word == 0 else None
+    return f"{word:04X}H", Text("plain", "明文") if word == 0 else None
 
 
 _CHECKSUM = Piece(Text("checksum", "校验和"), 1, as_octet)
@@ -132,7 +132,7 @@ _LONG_START = (
 def _address_layout(msb: bool) -> tuple[Piece, ...]:
     order = 1 if msb else -1
     return (
-        Piece(Text("identification", "标识号"), 4, lambda octets: (octets[::order].hex(), None)),
+        Piece(Text("identification", "标识号"), 4, lambda octets: (octets[::order].hex().upper(), None)),
         Piece(Text("manufacturer", "厂商"), 2, lambda octets: _manufacturer(int.from_bytes(octets[::order]))),
         Piece(Text("version", "版本"), 1, as_number),
         Piece(Text("medium", "介质"), 1, lambda octets: (octet_text(octets[0]), header.medium_name(octets[0]))),
@@ -170,7 +170,7 @@ def _behind(data: bytes, layout: tuple[Piece, ...], msb: bool) -> Iterator[Field
     if size in (header.HEADER_SIZE, header.SHORT_SIZE) and behind:
         found = header.ShortHeader(0, 0, int.from_bytes(data[size - 2 : size], "big" if msb else "little"))
         if is_sealed(found, len(behind)):
-            yield Field(Text("encrypted data", "加密数据"), behind, behind.hex())
+            yield Field(Text("encrypted data", "加密数据"), behind, octets_text(behind))
             return
     yield from explain_records(behind, msb)
 

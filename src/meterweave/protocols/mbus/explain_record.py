@@ -11,7 +11,7 @@ from meterweave.protocols.explain import Field
 from meterweave.protocols.mbus.fixed import MEDIA, SIZE, FixedUnit, decode_fixed
 from meterweave.protocols.mbus.head import FILLER, GLOBAL_READOUT, MORE, SPECIAL, VARIABLE, Coding, Head
 from meterweave.protocols.mbus.items import TEXT_UNIT
-from meterweave.protocols.mbus.pieces import Piece, as_number, as_octet, cut, octet_text, rest
+from meterweave.protocols.mbus.pieces import Piece, as_number, as_octet, cut, octet_text, octets_text, rest
 from meterweave.protocols.mbus.record import LAST, MORE_FOLLOW, Record, read_head
 from meterweave.text import Text
 
@@ -66,7 +66,7 @@ _TAILS = {
 def _tail(octets: bytes) -> Field:
     meaning = _TAILS.get(octets[0], Text("reserved code; nothing behind can be told", "保留代码；其后无法解析"))
     parts = (Field(Text("DIF", "DIF"), octets[:1], octet_text(octets[0]), meaning=meaning), *rest(octets[1:]))
-    return Field(Text("end of the records", "记录结束"), octets, octets[1:].hex(), meaning=meaning, parts=parts)
+    return Field(Text("end of the records", "记录结束"), octets, octets_text(octets[1:]), meaning=meaning, parts=parts)
 
 
 def _record(record: Record, data: bytes) -> Field:
@@ -157,7 +157,7 @@ def explain_fixed(octets: bytes, msb: bool) -> Iterator[Field]:
     )
     status = Text(", ".join(text.en for text in counters), "，".join(text.zh for text in counters))
     layout = (
-        Piece(Text("identification", "标识号"), 4, lambda piece: (padded.identification, None)),
+        Piece(Text("identification", "标识号"), 4, lambda piece: (padded.identification.upper(), None)),
         Piece(Text("access number", "访问号"), 1, as_number),
         Piece(Text("status", "状态"), 1, lambda piece: (octet_text(piece[0]), status)),
         Piece(Text("medium and unit 1", "介质与单位1"), 1, lambda piece: (octet_text(piece[0]), medium)),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols import stream
 from meterweave.protocols.checksum import sum8
 from meterweave.protocols.stream import Garbage
@@ -167,6 +167,6 @@ class FrameDecoder(stream.FrameDecoder):
         if have < known:
             return have - known
         if octets[at + size - 1] != END:
-            return "no end octet"
+            return KINDS["bad_end"].en
         begin = at + (1 if octets[at] == SHORT else 4)
-        return size if sum8(octets[begin : at + size - 2]) == octets[at + size - 2] else "bad checksum"
+        return size if sum8(octets[begin : at + size - 2]) == octets[at + size - 2] else KINDS["bad_checksum"].en

@@ -25,7 +25,7 @@ def cut(octets: bytes, layout: Sequence[Piece]) -> Iterator[Field]:
         octets_here = octets[at : at + size]
         if not octets_here:
             return
-        value, meaning = describe(octets_here) if len(octets_here) == size else (octets_here.hex(), None)
+        value, meaning = describe(octets_here) if len(octets_here) == size else (octets_text(octets_here), None)
         yield Field(name, octets_here, value, meaning=meaning)
         at += size
 
@@ -33,12 +33,17 @@ def cut(octets: bytes, layout: Sequence[Piece]) -> Iterator[Field]:
 def rest(octets: bytes) -> Iterator[Field]:
     """What no field claims."""
     if octets:
-        yield Field(Text("octets", "字节"), octets, octets.hex())
+        yield Field(Text("octets", "字节"), octets, octets_text(octets))
 
 
 def octet_text(number: int) -> str:
-    """An octet as people in this trade write it: ``0x08``."""
-    return f"0x{number:02X}"
+    """An octet as the standard writes it: ``08H``."""
+    return f"{number:02X}H"
+
+
+def octets_text(octets: bytes) -> str:
+    """Octets in a row: ``08 0A``."""
+    return octets.hex(" ").upper()
 
 
 def as_octet(octets: bytes) -> tuple[str, Text | None]:

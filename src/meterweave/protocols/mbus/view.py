@@ -23,7 +23,6 @@ from meterweave.protocols.mbus.message import (
     encode_body,
 )
 from meterweave.protocols.mbus.parse import from_json
-from meterweave.protocols.mbus.pieces import octet_text
 from meterweave.protocols.mbus.record import Record, Records
 from meterweave.protocols.mbus.value import Number
 
@@ -40,7 +39,7 @@ def to_json(message: Message) -> Json:
     if isinstance(message, Acknowledge):
         return found | {"frame": "ack"}
     name, _ = words.control_words(message.control)
-    link: Json = {"control": octet_text(message.control), "service": name, "address": message.address}
+    link: Json = {"control": _octet_json(message.control), "service": name, "address": message.address}
     if message.control & words.FROM_MASTER:
         link["fcb"] = message.control >> 5 & 1
     else:
@@ -48,7 +47,7 @@ def to_json(message: Message) -> Json:
     if isinstance(message, Short):
         return found | {"frame": "short"} | link
     payload = encode_body(message.ci, message.body)
-    link |= {"ci": octet_text(message.ci), "ci_meaning": words.ci_words(message.ci).en}
+    link |= {"ci": _octet_json(message.ci), "ci_meaning": words.ci_words(message.ci).en}
     return found | {"frame": "long" if payload else "control"} | link | _body(message, payload)
 
 
@@ -83,7 +82,7 @@ def _header(header: Header) -> Json:
         "manufacturer": manufacturer_code(address.manufacturer),
         "manufacturer_word": f"0x{address.manufacturer:04X}",
         "version": address.version,
-        "medium_code": octet_text(address.medium),
+        "medium_code": _octet_json(address.medium),
         "medium": medium_name(address.medium).en,
     } | _short_header(ShortHeader(*rest))
 
@@ -91,7 +90,7 @@ def _header(header: Header) -> Json:
 def _short_header(header: ShortHeader) -> Json:
     return {
         "access_number": header.access_number,
-        "status": octet_text(header.status),
+        "status": _octet_json(header.status),
         "signature": f"{header.signature:04x}",
     }
 
@@ -101,7 +100,7 @@ def _secondary_address(address: SecondaryAddress) -> Json:
         "id": address.identification,
         "manufacturer_word": f"0x{address.manufacturer:04X}",
         "version": address.version,
-        "medium_code": octet_text(address.medium),
+        "medium_code": _octet_json(address.medium),
     }
 
 
@@ -146,7 +145,7 @@ def _fixed(fixed: FixedData) -> Json:
         "header": {
             "id": fixed.identification,
             "access_number": fixed.access_number,
-            "status": octet_text(fixed.status),
+            "status": _octet_json(fixed.status),
         },
         "fixed": {
             "counters": "binary" if fixed.binary else "BCD",
@@ -175,9 +174,14 @@ def _plain(ci: int, body: Plain) -> Json:
         text = words.APPLICATION_ERRORS.get(code, words.RESERVED).en
         return {"application_error": {"code": code, "text": text}}
     if ci == ALARM and code is not None:
-        return {"alarm": {"status": octet_text(code), "bits": [bit for bit in range(8) if code >> bit & 1]}}
+        return {"alarm": {"status": _octet_json(code), "bits": [bit for bit in range(8) if code >> bit & 1]}}
     if ci == APPLICATION_RESET and code is not None:
         return {
-            "application_reset": {"subcode": octet_text(code), "text": words.RESETS.get(code >> 4, words.RESERVED).en}
+            "application_reset": {"subcode": _octet_json(code), "text": words.RESETS.get(code >> 4, words.RESERVED).en}
         }
     return {"baud_rate": words.BAUD_RATES[ci]} if ci in words.BAUD_RATES else {}
+
+
+def _octet_json(number: int) -> str:
+    """An octet as JSON has it: ``0x08``."""
+    return f"0x{number:02X}"

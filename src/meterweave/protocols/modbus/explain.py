@@ -14,7 +14,7 @@ from meterweave.protocols.modbus.registers import Value
 from meterweave.protocols.modbus.rtu import EXCEPTION, Frame
 from meterweave.protocols.modbus.rtu_view import value_json
 from meterweave.protocols.modbus.upload import Record, read_registration, read_upload
-from meterweave.protocols.modbus.words import CLOCK_UNIT
+from meterweave.protocols.modbus.words import CLOCK_UNIT, Bits
 from meterweave.text import Text
 
 _CRC = Text("CRC, low octet first", "CRC校验，低字节在前")
@@ -76,7 +76,7 @@ def _function(frame: Frame) -> Field:
     words = FUNCTION_WORDS.get(function if frame.kind == "exception" else frame.function, _UNKNOWN)
     kind = _KIND_WORDS[frame.kind]
     said = Text(f"{words.en}: {kind.en}", f"{words.zh}：{kind.zh}")
-    return Field(Text("function", "功能码"), bytes([frame.function]), f"{frame.function:02X}", meaning=said)
+    return Field(Text("function", "功能码"), bytes([frame.function]), f"{frame.function:02X}H", meaning=said)
 
 
 def _rtu_head(frame: Frame) -> list[Field]:
@@ -91,7 +91,7 @@ def _rtu_data(frame: Frame) -> list[Field]:
         words = EXCEPTION_WORDS.get(known["exception_code"], _UNKNOWN)
         return [Field(Text("exception", "异常码"), data, str(known["exception_code"]), meaning=words)]
     if "address" in known:
-        parts.append(Field(Text("address", "起始地址"), data[:2], f"{known['address']:04X}", meaning=meaning(frame)))
+        parts.append(Field(Text("address", "起始地址"), data[:2], f"{known['address']:04X}H", meaning=meaning(frame)))
         data = data[2:]
     if "count" in known:
         parts.append(Field(Text("count", "数量"), data[:2], str(known["count"])))
@@ -144,19 +144,21 @@ def _value(value: Value) -> Field:
     text, unit = found["value"], "" if item.word.unit in _NO_UNITS else item.word.unit
     if text is None:
         text = value.octets.hex(" ").upper()
+    elif isinstance(item.word, Bits):
+        text = f"{value.octets.hex().upper()}H"
     return Field(item.meaning, value.octets, text, unit, item.word.meaning(found), parts=parts)
 
 
 def _crc(body: bytes, found: bytes) -> Field:
     wanted = crc_modbus(body)
-    text = f"{int.from_bytes(found, 'little'):04X}"
+    text = f"{int.from_bytes(found, 'little'):04X}H"
     words = Text(f"the octets give {wanted:04X}H", f"计算值{wanted:04X}H")
     fault = None if found == wanted.to_bytes(2, "little") else KINDS["bad_checksum"]
     return Field(_CRC, found, text, meaning=words, fault=fault)
 
 
 def _envelope(octets: bytes) -> list[Field]:
-    start = Field(Text("start", "起始符"), octets[:2], octets[:2].hex(" ").upper())
+    start = Field(Text("start", "起始符"), octets[:2], _marks(octets[:2]))
     if len(octets) < OVERHEAD:
         rest = [Field(Text("cut off", "不完整"), octets[2:], octets[2:].hex(" ").upper())] if octets[2:] else []
         return _marked([start, *rest], KINDS["truncated"])
@@ -170,7 +172,7 @@ def _envelope(octets: bytes) -> list[Field]:
         rest = [Field(_DATA, octets[3:], octets[3:].hex(" ").upper(), fault=KINDS[fault])]
         return [start, _command(Envelope(command, octets[3:])), *rest]
     message = Envelope(command, octets[3:-4])
-    end = Field(Text("end", "结束符"), octets[-2:], octets[-2:].hex(" ").upper())
+    end = Field(Text("end", "结束符"), octets[-2:], _marks(octets[-2:]))
     return [
         start,
         _command(message),
@@ -180,9 +182,14 @@ def _envelope(octets: bytes) -> list[Field]:
     ]
 
 
+def _marks(octets: bytes) -> str:
+    """The octets of a start or an end: ``7BH 7BH``."""
+    return " ".join(f"{octet:02X}H" for octet in octets)
+
+
 def _command(message: Envelope) -> Field:
     words = envelope.meaning(message) or _UNKNOWN
-    return Field(Text("command", "命令"), bytes([message.command]), f"{message.command:02X}", meaning=words)
+    return Field(Text("command", "命令"), bytes([message.command]), f"{message.command:02X}H", meaning=words)
 
 
 def _body(message: Envelope) -> list[Field]:

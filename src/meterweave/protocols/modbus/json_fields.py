@@ -8,9 +8,15 @@ from typing import Any
 from meterweave.errors import EncodeError
 
 
+def _needed(found: Mapping[str, Any], key: str) -> object:
+    if key not in found:
+        raise EncodeError(f"{key} is missing")
+    return found[key]
+
+
 def text_of(found: Mapping[str, Any], key: str) -> str:
     """A text."""
-    value = found.get(key)
+    value = _needed(found, key)
     if not isinstance(value, str):
         raise EncodeError(f"{key} is {value!r}, not a text")
     return value
@@ -18,7 +24,7 @@ def text_of(found: Mapping[str, Any], key: str) -> str:
 
 def number_of(found: Mapping[str, Any], key: str) -> int:
     """A whole number."""
-    value = found.get(key)
+    value = _needed(found, key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise EncodeError(f"{key} is {value!r}, not a whole number")
     return value
@@ -71,7 +77,7 @@ def rows_of(found: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 
 def _list(found: Mapping[str, Any], key: str) -> Sequence[Any]:
-    value = found.get(key)
+    value = _needed(found, key)
     if not isinstance(value, list | tuple):
         raise _wrong_list(key, value)
     return value

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from pymodbus.pdu import DecodePDU, ModbusPDU
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols.checksum import crc_modbus
 
 UNIT_MAX = 247  # 248 to 255 are reserved
@@ -129,7 +129,7 @@ def probe(octets: bytes, at: int) -> int | str:
             return size
     if None in sizes:
         return -1
-    return next((have - size for size in known if size > have), "bad checksum")
+    return next((have - size for size in known if size > have), KINDS["bad_checksum"].en)
 
 
 def decode(octets: bytes) -> Frame:

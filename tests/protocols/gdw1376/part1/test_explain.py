@@ -62,7 +62,7 @@ def test_a_meter_s_frame_is_told_by_its_own_protocol():
         (LOGIN[:-4].hex(), "link user data", "too early"),
         (LOGIN[:9].hex(), "link user data", "too early"),
         (LOGIN[:-1].hex() + "00", "end", "the end octet"),
-        (LOGIN[:-2].hex() + "8616", "checksum", "85H wanted"),
+        (LOGIN[:-2].hex() + "8616", "checksum", "wanted 85H"),
         (LOGIN.hex() + "fe", "octets behind the frame", "impossible"),
     ],
 )
@@ -82,7 +82,21 @@ def test_a_file_s_segment():
     values = {"file.id": 1, "file.attribute": 0, "file.command": 1, "file.segment_count": 2, "file.segment": 0}
     unit = build_unit(0x0F, False, [0], [1], values | {"file.content": "aabb"})
     content = find(encode(request(0x0200, 1, 0x0F, [unit])), "content of the segment")
-    assert [(part.name.en, part.value) for part in content.parts] == [("length", "2"), ("content", "aabb")]
+    assert [(part.name.en, part.value) for part in content.parts] == [("length", "2"), ("content", "AA BB")]
+
+
+def test_codes_are_written_as_in_the_standard():
+    octets = bytes.fromhex("683200320068c900023412000271000001008516")
+    found = [(field.name.en, field.value, len(field.parts)) for field in explain(octets)]
+    assert found[:4] == [
+        ("start", "68H", 0),
+        ("length L", "0032H", 2),
+        ("length L", "0032H", 0),
+        ("second start", "68H", 0),
+    ]
+    assert found[-2:] == [("checksum", "85H", 0), ("end", "16H", 0)]
+    terminal = find(octets, "terminal A2")
+    assert (terminal.value, terminal.meaning.en) == ("4660", "1234H")
 
 
 def test_no_octets_have_no_fields():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols.gdw1376.part1.frame import FrameDecoder, begins, check, frame_size, user_data_length, wrap
 from meterweave.protocols.stream import Garbage
 
@@ -55,11 +55,11 @@ def test_frames_that_cannot_be(protocol, size):
 @pytest.mark.parametrize(
     ("octets", "reason"),
     [
-        ("683200320000", "68H missing at offset 5"),
-        ("683200360068", "the two length words differ"),
-        ("681e001e0068", "the length is too small"),
-        (LOGIN[:-1].hex() + "17", "the end octet is not 16H"),
-        (LOGIN[:-2].hex() + "8616", "the checksum does not match"),
+        ("683200320000", KINDS["bad_start"].en),
+        ("683200360068", KINDS["bad_length"].en),
+        ("681e001e0068", KINDS["bad_length"].en),
+        (LOGIN[:-1].hex() + "17", KINDS["bad_end"].en),
+        (LOGIN[:-2].hex() + "8616", KINDS["bad_checksum"].en),
     ],
 )
 def test_the_stream_says_why_octets_are_garbage(octets, reason):

@@ -31,7 +31,7 @@ def changed(**more):
         (changed(afn="D"), "afn is 'D'"),
         (changed(msa=128), "msa is 128"),
         (changed(group=2), "group is 2"),
-        (changed(seq={}), "number is None"),
+        (changed(seq={}), "number is missing"),
         (changed(seq=5), "seq is 5"),
         (changed(aux=[]), "aux is"),
         (changed(aux={"pw": "zz"}), "pw is 'zz'"),

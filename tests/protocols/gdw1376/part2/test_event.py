@@ -63,4 +63,4 @@ def test_what_people_see():
     assert kind.meaning.zh == "停电"
     assert [part.parts[0].value for part in nodes.parts] == ["000000000006", "000000000007"]
     message = explain(LAYOUT, b"\x01\x02\x01\xaa")[3]
-    assert (message.value, message.parts) == ("aa", ())
+    assert (message.value, message.parts) == ("AA", ())

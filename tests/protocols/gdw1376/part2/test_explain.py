@@ -32,15 +32,15 @@ def test_a_frame_field_by_field():
     octets = encode_frame(Frame(0x83, bytes.fromhex("000000000000 00 0200 09")))
     shown = [(field.name.en, field.value, field.meaning and field.meaning.en) for field in explain(octets)]
     assert shown == [
-        ("start", "", None),
+        ("start", "68H", None),
         ("length of the frame", "16", None),
-        ("control", "0x83", None),
-        ("information field", "0x000000000000", None),
-        ("application function (AFN)", "0x00", "confirm or deny"),
+        ("control", "83H", None),
+        ("information field", "000000000000H", None),
+        ("application function (AFN)", "00H", "confirm or deny"),
         ("Fn", "F2", "deny"),
         ("data unit", "09", None),
-        ("checksum", "8E", None),
-        ("end", "16", None),
+        ("checksum", "8EH", None),
+        ("end", "16H", None),
     ]
     (error,) = explain(octets)[6].parts
     assert (error.value, error.meaning.zh) == ("9", "主节点忙")
@@ -76,8 +76,8 @@ def test_functions_and_data_nobody_knows():
     octets = encode_frame(Frame(0x43, bytes(6) + bytes.fromhex("f0 0300 aabb")))
     _, _, _, _, afn, fn, unit, _, _ = explain(octets)
     assert afn.meaning.en == "vendor debug"
-    assert (fn.value, fn.meaning) == ("0300", None)
-    assert (unit.value, unit.parts) == ("aabb", ())
+    assert (fn.value, fn.meaning) == ("03 00", None)
+    assert (unit.value, unit.parts) == ("AA BB", ())
     assert explain(encode_frame(Frame(0x43, bytes(6) + bytes.fromhex("99 0100"))))[4].meaning is None
 
 

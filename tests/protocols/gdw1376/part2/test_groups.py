@@ -71,11 +71,11 @@ def test_a_bit_field_that_counts():
 
 def test_the_bits_are_parts_without_octets():
     (field,) = KEPT.explain(Reader(b"\x13\x80"), {})
-    assert (field.octets, field.value) == (b"\x13\x80", "0x8013")
+    assert (field.octets, field.value) == (b"\x13\x80", "8013H")
     assert [(part.name.en, part.octets, part.value) for part in field.parts] == [
         ("level", b"", "3"),
         ("unit", b"", "kbit/s"),
-        ("reserved bits that are set", b"", "1000"),
+        ("reserved bits that are set", b"", "10 00"),
     ]
 
 

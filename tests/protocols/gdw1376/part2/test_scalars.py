@@ -126,9 +126,9 @@ def test_what_people_see():
     words = {1: Text("one", "一")}
     cases = [
         (Number("x", "X", "甲", unit="s", words=words), b"\x01", "1", "s", words[1]),
-        (Code("x", "X", "甲", words=words), b"\x01", "0x01", "", words[1]),
+        (Code("x", "X", "甲", words=words), b"\x01", "01H", "", words[1]),
         (Ascii("x", "X", "甲", 2), b"ZW", "WZ", "", None),
-        (Ascii("x", "X", "甲", 2), b"\x00W", "0057", "", None),
+        (Ascii("x", "X", "甲", 2), b"\x00W", "00 57", "", None),
         (FunctionSet("x", "X", "甲", 1), b"\x05", "F1 F3", "", None),
     ]
     for element, octets, value, unit, meaning in cases:

@@ -58,10 +58,19 @@ def explain(octets: bytes) -> list[Field]:
     ]
 
 
+def _code(octets: bytes) -> str:
+    """A number sent low octet first as the standard writes it: ``68H``."""
+    return f"{octets[::-1].hex().upper()}H"
+
+
+def _row(octets: bytes) -> str:
+    return octets.hex(" ").upper()
+
+
 def _header(octets: bytes) -> list[Field]:
     """The six octets before C, as many as there are."""
     word = Text("length L", "长度L")
-    fields = [Field(Text("start", "起始字符"), octets[:1], octets[:1].hex())]
+    fields = [Field(Text("start", "起始字符"), octets[:1], _code(octets[:1]))]
     for at in (1, 3):
         if one := octets[at : at + 2]:
             number = int.from_bytes(one, "little")
@@ -69,15 +78,15 @@ def _header(octets: bytes) -> list[Field]:
                 Field(Text("user data length", "用户数据长度"), b"", str(number >> 2), "octets"),
                 Field(Text("protocol", "协议标识"), b"", str(number & 3), meaning=_PROTOCOLS[number & 3]),
             )
-            fields.append(Field(word, one, f"0x{number:04X}", parts=parts if len(one) == 2 else ()))
+            fields.append(Field(word, one, _code(one), parts=parts if at == 1 and len(one) == 2 else ()))
     if len(octets) > 5:
-        fields.append(Field(Text("second start", "起始字符"), octets[5:6], octets[5:6].hex()))
+        fields.append(Field(Text("second start", "起始字符"), octets[5:6], _code(octets[5:6])))
     return fields
 
 
 def _trailer(octets: bytes) -> list[Field]:
-    fields = [Field(Text("checksum", "校验和CS"), octets[:1], octets[:1].hex())] if octets else []
-    return [*fields, Field(Text("end", "结束字符"), octets[1:], octets[1:].hex())] if octets[1:] else fields
+    fields = [Field(Text("checksum", "校验和CS"), octets[:1], _code(octets[:1]))] if octets else []
+    return [*fields, Field(Text("end", "结束字符"), octets[1:], _code(octets[1:]))] if octets[1:] else fields
 
 
 def _link(octets: bytes) -> list[Field]:
@@ -85,12 +94,17 @@ def _link(octets: bytes) -> list[Field]:
     region, terminal = octets[1:3], octets[3:5]
     return [
         _control(octets[0]),
-        Field(Text("region A1", "行政区划码A1"), region, region[::-1].hex()),
-        Field(Text("terminal A2", "终端地址A2"), terminal, str(int.from_bytes(terminal, "little"))),
+        Field(Text("region A1", "行政区划码A1"), region, region[::-1].hex().upper()),
+        Field(
+            Text("terminal A2", "终端地址A2"),
+            terminal,
+            str(int.from_bytes(terminal, "little")),
+            meaning=Text(*2 * (_code(terminal),)),
+        ),
         Field(
             Text("master and group A3", "主站地址和组地址标志A3"),
             octets[5:6],
-            f"0x{octets[5]:02X}",
+            _code(octets[5:6]),
             parts=(
                 Field(Text("master station MSA", "主站地址MSA"), b"", str(octets[5] >> 1)),
                 _flag(Text("group address", "组地址标志"), octets[5] & 1),
@@ -109,7 +123,7 @@ def _control(control: int) -> Field:
     return Field(
         Text("control C", "控制域C"),
         bytes((control,)),
-        f"0x{control:02X}",
+        _code(bytes((control,))),
         meaning=function_of(control)[1],
         parts=(
             Field(Text("direction DIR", "传输方向位DIR"), b"", str(control >> 7), meaning=direction),
@@ -128,14 +142,14 @@ def _flag(name: Text, bit: int) -> Field:
 def _application(message: Message, octets: bytes) -> Iterator[Field]:
     """AFN, SEQ, the data units and AUX."""
     afn = AFN_NAMES.get(message.afn) or Text("reserved", "备用")
-    yield Field(Text("application function AFN", "应用层功能码AFN"), octets[:1], f"0x{message.afn:02X}", meaning=afn)
+    yield Field(Text("application function AFN", "应用层功能码AFN"), octets[:1], _code(octets[:1]), meaning=afn)
     yield _seq(message.seq)
     for unit in message.units:
         yield explain_unit(message, unit)
     if message.rest:
-        yield Field(Text("octets of no data unit", "不足一个数据单元的字节"), message.rest, message.rest.hex())
+        yield Field(Text("octets of no data unit", "不足一个数据单元的字节"), message.rest, _row(message.rest))
     if message.pw:
-        yield Field(Text("message authentication PW", "消息认证码字段PW"), message.pw, message.pw.hex())
+        yield Field(Text("message authentication PW", "消息认证码字段PW"), message.pw, _row(message.pw))
     if message.ec:
         yield _event_counters(message.ec)
     if message.tp:
@@ -146,7 +160,7 @@ def _seq(seq: int) -> Field:
     return Field(
         Text("sequence SEQ", "帧序列域SEQ"),
         bytes((seq,)),
-        f"0x{seq:02X}",
+        _code(bytes((seq,))),
         parts=(
             _flag(Text("time tag valid TpV", "帧时间标签有效位TpV"), seq & TPV),
             _flag(Text("first frame FIR", "首帧标志FIR"), seq & FIR),
@@ -183,7 +197,7 @@ def _time_tag(tp: bytes) -> Field:
 def _broken(octets: bytes, error: DecodeError) -> list[Field]:
     """What can be told of a bad frame; the field at fault is marked."""
     if octets[:1] != bytes((START,)):
-        return [Field(Text("octets", "字节"), octets, octets.hex(), fault=KINDS[error.kind])] if octets else []
+        return [Field(Text("octets", "字节"), octets, _row(octets), fault=KINDS[error.kind])] if octets else []
     size = len(octets) + TRAILER_SIZE  # unless the header is right, there is no telling where the trailer would be
     if octets[1:3] == octets[3:5] and octets[5:6] == bytes((START,)):
         size = frame_size(octets)
@@ -199,7 +213,7 @@ def _broken(octets: bytes, error: DecodeError) -> list[Field]:
         fields += _start_of_user_data(inside)
     fields += _trailer(trailer)
     if behind:
-        fields.append(Field(Text("octets behind the frame", "帧后多余字节"), behind, behind.hex()))
+        fields.append(Field(Text("octets behind the frame", "帧后多余字节"), behind, _row(behind)))
     return _mark(fields, error, octets)
 
 
@@ -215,7 +229,7 @@ def _user_data(protocol: int, inside: bytes) -> list[Field]:
 def _start_of_user_data(inside: bytes) -> list[Field]:
     known = _link(inside) if len(inside) >= _LINK_SIZE else []
     left = inside[_LINK_SIZE:] if known else inside
-    return [*known, Field(Text("link user data", "链路用户数据"), left, left.hex())] if left else known
+    return [*known, Field(Text("link user data", "链路用户数据"), left, _row(left))] if left else known
 
 
 def _mark(fields: list[Field], error: DecodeError, octets: bytes) -> list[Field]:
@@ -223,7 +237,7 @@ def _mark(fields: list[Field], error: DecodeError, octets: bytes) -> list[Field]
     fault = KINDS[error.kind]
     if error.kind == "bad_checksum":
         total = sum8(octets[HEADER_SIZE : frame_size(octets) - TRAILER_SIZE])
-        fault = Text(f"{fault.en}: {total:02X}H wanted", f"{fault.zh}：应为{total:02X}H")
+        fault = Text(f"{fault.en}, wanted {total:02X}H", f"{fault.zh}，应为{total:02X}H")
     wanted = len(octets) if error.at is None else error.at
     ends = list(accumulate(len(one.octets) for one in fields))
     place = min(bisect_right(ends, wanted), len(fields) - 1)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from meterweave.protocols.explain import Field
 from meterweave.protocols.gdw1376.part1.catalogue import AFN_NAMES, name_of
-from meterweave.protocols.gdw1376.part1.formats import Split
+from meterweave.protocols.gdw1376.part1.formats import Bits, Digits, Format, Split
 from meterweave.protocols.gdw1376.part1.layout import Cell, Run
 from meterweave.protocols.gdw1376.part1.message import Message, Unit, sections
+from meterweave.protocols.gdw1376.part1.records import Confirmation, Counted, Designation
 from meterweave.text import Text
 
 _UNITS = frozenset({"kW", "kvar", "kVA", "kWh", "kvarh", "%", "V", "A", "deg", "CNY", "min", "ms", "s", "h"})
@@ -65,7 +66,7 @@ def explain_unit(message: Message, unit: Unit) -> Field:
             fields += run_fields(run, unit.data)
         end = section.found.end
     if left := unit.data[end:]:
-        fields.append(Field(Text("octets with no known layout", "未解析的数据"), left, left.hex()))
+        fields.append(Field(Text("octets with no known layout", "未解析的数据"), left, left.hex(" ").upper()))
     octets = b"".join((*where, unit.data))
     return Field(Text("data unit", "数据单元"), octets, f"{points} {items}".strip(), meaning=title, parts=tuple(fields))
 
@@ -84,13 +85,31 @@ def _cell_field(cell: Cell, prefix: str, index: int, octets: bytes) -> Field:
             Field(_words(part.meaning, "", 0, prefix), b"", str(value))
             for part, value in zip(cell.parts, cell.format.values(octets[0]), strict=True)
         )
-        return Field(_words(_joined(cell), "", 0, prefix), octets, f"0x{octets[0]:02X}", parts=parts)
+        return Field(_words(_joined(cell), "", 0, prefix), octets, f"{octets[0]:02X}H", parts=parts)
     name = _words(cell.item.meaning, cell.repeat, index, prefix)
     value = cell.format.text(octets)
     if value is None:
         return Field(name, octets, meaning=Text("no value", "无效值"))
     meaning = _code_words(cell.item.name, octets) or cell.format.meaning(octets)
-    return Field(name, octets, value, _shown(cell.item.unit), meaning=meaning, parts=cell.format.parts(octets))
+    return Field(
+        name,
+        octets,
+        _written(cell.format, octets, value),
+        _shown(cell.item.unit),
+        meaning=meaning,
+        parts=cell.format.parts(octets),
+    )
+
+
+def _written(form: Format, octets: bytes, text: str) -> str:
+    """The value as people write it: codes and octets in the standard's hexadecimal, ``8AH`` for JSON's ``0x8A``."""
+    if isinstance(form, (Bits, Confirmation)):
+        return f"{text.removeprefix('0x')}H"
+    if type(form) is Format or isinstance(form, Designation):
+        return octets.hex(" ").upper()
+    if isinstance(form, Counted) and not form.encoding:
+        return octets[form.width :].hex(" ").upper()
+    return text.upper() if isinstance(form, Digits) else text
 
 
 def _code_words(name: str, octets: bytes) -> Text | None:

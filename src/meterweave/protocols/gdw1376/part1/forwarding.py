@@ -47,5 +47,5 @@ def inner_fields(octets: bytes) -> tuple[Field, ...]:
     """A forwarded frame field by field, as its own protocol explains it."""
     codec = likeliest(octets)
     if codec is None:
-        return (Field(Text("forwarded octets", "转发内容"), octets, octets.hex()),)
+        return (Field(Text("forwarded octets", "转发内容"), octets, octets.hex(" ").upper()),)
     return tuple(codec.explain(octets))

@@ -10,7 +10,7 @@ the sum of those octets modulo 256.
 
 from __future__ import annotations
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols.checksum import sum8
 from meterweave.protocols.stream import FrameDecoder as StreamDecoder
 
@@ -96,18 +96,18 @@ class FrameDecoder(StreamDecoder):
         if have < HEADER_SIZE:
             return have - HEADER_SIZE
         if octets[at + 5] != START:
-            return "68H missing at offset 5"
+            return KINDS["bad_start"].en
         if octets[at + 1 : at + 3] != octets[at + 3 : at + 5]:
-            return "the two length words differ"
+            return KINDS["bad_length"].en
         size = frame_size(octets, at)
         if size < HEADER_SIZE + USER_DATA_MIN + TRAILER_SIZE:
-            return "the length is too small"
+            return KINDS["bad_length"].en
         if have < size:
             return have - size
         if octets[at + size - 1] != END:
-            return "the end octet is not 16H"
+            return KINDS["bad_end"].en
         if sum(octets[at + HEADER_SIZE : at + size - TRAILER_SIZE]) & 0xFF != octets[at + size - TRAILER_SIZE]:
-            return "the checksum does not match"
+            return KINDS["bad_checksum"].en
         return size
 
 

@@ -95,7 +95,7 @@ class Confirmation(Format):
         return f"0x{octets[0]:02X}"
 
     def parts(self, octets: bytes) -> tuple[Field, ...]:
-        fields = [Field(Text("answered AFN", "被确认报文的AFN"), octets[:1], f"0x{octets[0]:02X}")]
+        fields = [Field(Text("answered AFN", "被确认报文的AFN"), octets[:1], f"{octets[0]:02X}H")]
         for at in range(1, len(octets), 5):
             where, error = octets[at : at + 4], octets[at + 4]
             fields.append(Field(Text("unit", "数据单元标识"), where, _called(where)))
@@ -146,7 +146,7 @@ class Events(Format):
             Field(Text("event code ERC", "事件代码ERC"), bytes((erc,)), str(erc), meaning=event_name(erc)),
             Field(Text("length Le", "长度Le"), bytes((len(record),)), str(len(record))),
             Field(Text("time", "发生时间"), record[:told], time or ""),
-            Field(Text("content", "事件内容"), record[told:], record[told:].hex()),
+            Field(Text("content", "事件内容"), record[told:], record[told:].hex(" ").upper()),
         ]
         octets = bytes((erc, len(record))) + record
         kept = tuple(part for part in parts if part.octets)
@@ -202,7 +202,7 @@ class Counted(Characters):
 
     def content(self, octets: bytes) -> tuple[Field, ...]:
         """What stands behind the length."""
-        return (Field(Text("content", "内容"), octets, octets.hex()),)
+        return (Field(Text("content", "内容"), octets, octets.hex(" ").upper()),)
 
     def pack(self, text: str) -> bytes:
         content = text.encode(self.encoding) if self.encoding else bytes.fromhex(text)

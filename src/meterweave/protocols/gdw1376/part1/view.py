@@ -204,7 +204,9 @@ def _mapping(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _number(found: Mapping[str, Any], name: str, *, base: int = 0) -> int:
     """The number of a field, given as an integer or as text; ``base`` 0 lets the text say (``0x0C``)."""
-    value = found.get(name)
+    if name not in found:
+        raise EncodeError(f"{name} is missing")
+    value = found[name]
     try:
         if type(value) is int and base == 0:
             return value
@@ -216,6 +218,8 @@ def _number(found: Mapping[str, Any], name: str, *, base: int = 0) -> int:
 
 
 def _bits(found: Mapping[str, Any], name: str, width: int, *, default: int | None = None) -> int:
+    if default is None and name not in found:
+        raise EncodeError(f"{name} is missing")
     value = found.get(name, default)
     if not isinstance(value, int) or not 0 <= value < 1 << width:
         raise EncodeError(f"{name} is {value!r}, wanted 0 to {(1 << width) - 1}")

@@ -34,7 +34,7 @@ class _Function(Part):
         octets = reader.take(2)
         values["fn"] = fn = dt_to_fn(octets)
         found = function(int(values["afn"], 16), fn)
-        shown = octets.hex() if fn is None else f"F{fn}"
+        shown = octets.hex(" ").upper() if fn is None else f"F{fn}"
         return [Field(self.text, octets, shown, meaning=found.name if found else None)]
 
 
@@ -67,19 +67,17 @@ def _fault(octets: bytes) -> DecodeError | None:
 def _fields(octets: bytes) -> list[Field]:
     """As many fields as can be told; where something is wrong, it is with the last, or with the checksum or the end."""
     if octets[:1] != bytes([START]) or len(octets) < 3:
-        return [Field(_START, octets)] if octets else []
+        return [Field(_START, octets, octets.hex(" ").upper())] if octets else []
     length = length_of(octets)
-    fields = [Field(_START, octets[:1]), Field(_LENGTH, octets[1:3], str(length), "octets")]
+    fields = [Field(_START, octets[:1], "68H"), Field(_LENGTH, octets[1:3], str(length), "octets")]
     if not LENGTH_MIN <= length <= LENGTH_MAX:
         rest = [Field(_REST, octets[3:])] if len(octets) > 3 else []
         return [fields[0], fields[1].with_fault(KINDS["bad_length"]), *rest]
     fields += _body(octets[3 : length - 2])
-    around = (
-        (_CHECKSUM, octets[length - 2 : length - 1]),
-        (_END, octets[length - 1 : length]),
-        (_BEHIND, octets[length:]),
-    )
-    return fields + [Field(name, part, part.hex().upper()) for name, part in around if part]
+    around = ((_CHECKSUM, octets[length - 2 : length - 1]), (_END, octets[length - 1 : length]))
+    fields += [Field(name, part, f"{part[0]:02X}H") for name, part in around if part]
+    behind = octets[length:]
+    return fields + ([Field(_BEHIND, behind, behind.hex(" ").upper())] if behind else [])
 
 
 def _body(body: bytes) -> list[Field]:
@@ -93,5 +91,5 @@ def _body(body: bytes) -> list[Field]:
         data = reader.rest()
         known = layout_of(int(values["afn"], 16), values["fn"], uplink=uplink)
         parts = () if known is None else tuple(layout.explain(known, data))
-        fields.append(Field(_DATA_UNIT, data, data.hex(), parts=parts))
+        fields.append(Field(_DATA_UNIT, data, data.hex(" ").upper(), parts=parts))
     return fields

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from meterweave.errors import DecodeError, EncodeError
+from meterweave.errors import KINDS, DecodeError, EncodeError
 from meterweave.protocols import stream
 from meterweave.protocols.checksum import sum8
 
@@ -39,13 +39,13 @@ class FrameDecoder(stream.FrameDecoder):
             return held - 3
         length = octets[at + 1] | octets[at + 2] << 8
         if not LENGTH_MIN <= length <= LENGTH_MAX:
-            return "an impossible length"
+            return KINDS["bad_length"].en
         if held < length:
             return held - length
         if octets[at + length - 1] != END:
-            return "no end octet"
+            return KINDS["bad_end"].en
         if sum8(octets[at + 3 : at + length - 2]) != octets[at + length - 2]:
-            return "a bad checksum"
+            return KINDS["bad_checksum"].en
         return length
 
 

@@ -138,8 +138,8 @@ class Bits(Element):
         word = int.from_bytes(octets, "little")
         parts = [bit.shown(word) for bit in self.bits]
         if any(rest := self.unnamed(word)):
-            parts.append(Field(Text("reserved bits that are set", "置位的备用位"), b"", rest.hex()))
-        return [Field(self.text, octets, self.whole(octets), parts=tuple(parts))]
+            parts.append(Field(Text("reserved bits that are set", "置位的备用位"), b"", rest.hex(" ").upper()))
+        return [Field(self.text, octets, f"{octets[::-1].hex().upper()}H", parts=tuple(parts))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,9 @@ class Addresses(Element):
         octets = reader.octets[at : reader.at]
         number = Field(Text("number", "数量"), octets[:1], str(octets[0]))
         nodes = (
-            Field(Text(f"address {index + 1}", f"地址{index + 1}"), octets[6 * index + 1 : 6 * index + 7], address)
+            Field(
+                Text(f"address {index + 1}", f"地址{index + 1}"), octets[6 * index + 1 : 6 * index + 7], address.upper()
+            )
             for index, address in enumerate(values[self.name])
         )
         return [Field(self.text, octets, parts=(number, *nodes))]

@@ -97,7 +97,7 @@ class _Node(scalars.Address):
 
     def shown(self, octets: bytes, value: Any) -> Field:
         meaning = Text("all nodes", "广播地址") if value == BROADCAST else None
-        return Field(self.text, octets, value, meaning=meaning)
+        return Field(self.text, octets, value.upper(), meaning=meaning)
 
 
 def address_layout(control: bytes, info: bytes) -> layout.Layout:

@@ -189,4 +189,4 @@ class InnerMessage(Element):
 
     def explained(self, content: bytes, values: Json) -> Field:
         """The field of the octets behind the length."""
-        return Field(self.text, content, content.hex(), parts=explain_message(content))
+        return Field(self.text, content, content.hex(" ").upper(), parts=explain_message(content))

@@ -111,7 +111,7 @@ class Code(Scalar):
         return word_octets(value, self.size, path)
 
     def shown(self, octets: bytes, value: Any) -> Field:
-        return Field(self.text, octets, value, meaning=self.words.get(int(value, 16)))
+        return Field(self.text, octets, f"{value.removeprefix('0x')}H", meaning=self.words.get(int(value, 16)))
 
 
 def word_octets(value: object, size: int, path: str) -> bytes:
@@ -129,6 +129,9 @@ class Digits(Scalar):
 
     def octets(self, value: Any, path: str) -> bytes:
         return digit_octets(value, self.size, path)
+
+    def shown(self, octets: bytes, value: Any) -> Field:
+        return Field(self.text, octets, value.upper())
 
 
 def digit_octets(value: object, size: int, path: str) -> bytes:
@@ -162,7 +165,7 @@ class Ascii(Scalar):
         return octets[::-1]
 
     def shown(self, octets: bytes, value: Any) -> Field:
-        return Field(self.text, octets, value if value.isascii() and value.isprintable() else octets.hex())
+        return Field(self.text, octets, value if value.isascii() and value.isprintable() else octets.hex(" ").upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,9 @@ class Octets(Scalar):
     def octets(self, value: Any, path: str) -> bytes:
         octets = sized_octets(value, self.size, path) if self.size else wanted_octets(value, path)
         return octets[::-1] if self.low_first else octets
+
+    def shown(self, octets: bytes, value: Any) -> Field:
+        return Field(self.text, octets, (octets[::-1] if self.low_first else octets).hex(" ").upper())
 
     def read(self, reader: Reader, values: Json) -> None:
         size = values[self.length] if self.length else self.size or reader.left
@@ -229,6 +235,9 @@ class Moment(Scalar):
         if not 2000 <= moment.year < 2100:
             raise EncodeError(f"{path} is {value!r}, wanted a year from 2000 to 2099")
         return bytes.fromhex(moment.strftime(self.order))
+
+    def shown(self, octets: bytes, value: Any) -> Field:
+        return Field(self.text, octets, value.upper())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""What terminals say, whatever their protocol, and what a driver must know of one to answer them.
+
+A driver belongs to one connection. It takes whole frames, says what they mean to the centre, and makes the octets of
+answers; it knows no socket and no clock, and raises nothing whatever the frames hold.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+from zoneinfo import ZoneInfo
+
+from meterweave.metering.batch import ReadingBatch
+from meterweave.protocols.stream import FrameDecoder
+
+
+class Login(NamedTuple):
+    """A terminal wants a session."""
+
+    address_key: int
+    heartbeat_s: int  # as the terminal says; 0: it does not
+    frame: bytes
+
+
+class Heartbeat(NamedTuple):
+    """A terminal is still there."""
+
+    address_key: int
+    frame: bytes
+
+
+class Logout(NamedTuple):
+    """A terminal leaves."""
+
+    address_key: int
+    frame: bytes
+
+
+class Push(NamedTuple):
+    """A terminal reports, and keeps what it reports until it is acknowledged."""
+
+    address_key: int
+    octets: bytes  # what `Driver.readings` takes
+    acknowledgement: bytes  # to be sent when it is kept; empty where the terminal wants none
+
+
+class Part(NamedTuple):
+    """A piece of a longer report, to be answered at once so that the next piece comes."""
+
+    address_key: int
+    answer: bytes
+
+
+class Other(NamedTuple):
+    """A frame this centre has no use for."""
+
+    address_key: int
+    what: str
+
+
+Said = Login | Heartbeat | Logout | Push | Part | Other
+
+
+class Driver(ABC):
+    """One connection's translator."""
+
+    protocol: ClassVar[str]
+    """The name of the codec and of the terminals' protocol in the archives."""
+    decoder: ClassVar[type[FrameDecoder]]
+
+    def __init__(self, apdu_octets_max: int) -> None:
+        self.apdu_octets_max = apdu_octets_max
+        self.online = False
+        """Whether the terminal is logged in; before that a driver holds nothing for it."""
+
+    @abstractmethod
+    def hear(self, frame: bytes) -> Said:
+        """What a frame, as the decoder gave it, says."""
+
+    @abstractmethod
+    def confirm(self, said: Login | Heartbeat | Logout, *, received_us: int, now_us: int, zone: ZoneInfo) -> bytes:
+        """The answer that says yes; times are us since 1970, UTC."""
+
+    @abstractmethod
+    def refuse(self, said: Login, *, received_us: int, now_us: int, zone: ZoneInfo) -> bytes:
+        """The answer to a terminal that is not let in."""
+
+    @classmethod
+    @abstractmethod
+    def readings(cls, pushes: Sequence[bytes], *, received: int, zone: ZoneInfo) -> ReadingBatch:
+        """The readings of what many terminals pushed, in columns; `frame` is the index in `pushes`."""
