@@ -1,4 +1,4 @@
-"""Settings for all tests: how long an example takes decides nothing, and in CI the same examples are tried each time."""
+"""Settings for all tests: how long an example takes decides nothing; in CI the same examples are tried each time."""
 
 import os
 
