@@ -11,8 +11,8 @@ _SPAN_PER_VALUE = 16
 def distinct(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The different `values`, ascending, and for each value its place among them; as ``numpy.unique``, but quicker.
 
-    Times of readings lie close together, and marking what occurs in their span costs a tenth of sorting them. A few
-    values far apart are sorted.
+    Times of readings lie close together, and marking what occurs in their span costs a fraction of sorting them. A
+    few values far apart are sorted.
     """
     if not len(values):
         return values, np.empty(0, np.int64)
