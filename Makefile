@@ -2,20 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests wait for disks, sockets and clocks more than they compute.
+WORKERS ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
 
 .PHONY: help demo test lint coverage benchmark fuzz clean
 
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/run.stamp            ## decode a recorded conversation of real meters, on nothing but this machine
-	@$(BIN)/meterweave demo
+demo: $(VENV)/run.stamp            ## a centre and a simulated town on this machine; DEMO="--until-complete" ends it by itself
+	@$(BIN)/meterweave demo $(DEMO)
 
 test: $(VENV)/dev.stamp            ## all tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 coverage: $(VENV)/dev.stamp            ## branch coverage of the protocols, at least 98 %
-	$(BIN)/python -m pytest -n auto --cov=src/meterweave/protocols --cov=src/meterweave/metering --cov-branch --cov-report=term:skip-covered --cov-fail-under=98
+	$(BIN)/python -m pytest -n $(WORKERS) tests/protocols tests/metering --cov=src/meterweave/protocols --cov=src/meterweave/metering --cov-branch --cov-report=term:skip-covered --cov-fail-under=98
 
 lint: $(VENV)/dev.stamp            ## style, types and import contracts
 	$(BIN)/ruff check

@@ -28,11 +28,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from meterweave.lake import Lake, LakeSettings
+from meterweave.lake import FRAMES_SCHEMA, Lake, LakeSettings
 from meterweave.lake.days import day_span_us
 from meterweave.lake.lake import table_path
+from meterweave.lake.layout import KEPT
 from meterweave.lake.maintenance import Maintenance
-from meterweave.lake.table import KEPT, ReadingTable
+from meterweave.lake.table import LakeTable
 from meterweave.metering.batch import SCHEMA, Profile, Source
 from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.quantities import obis_code
@@ -53,8 +54,21 @@ class Result(NamedTuple):
     wanted: str = ""
 
 
-def household_day(meters: int, day: date, seed: int) -> pa.Table:
-    """One local day of `meters` households in the order in which packets of 20 meters bring it.
+class Sender(NamedTuple):
+    """Who brings readings, and when."""
+
+    name: str
+    meters_a_packet: int
+    delay_s: tuple[float, float]  # earliest and latest of the packet's mean delay
+    jitter_s: float
+
+
+CONCENTRATOR = Sender("packets of 20 meters", 20, (30, 600), 1)
+ALONE = Sender("each meter alone at a random moment", 1, (0, 900), 0)
+
+
+def household_day(meters: int, day: date, seed: int, sender: Sender = CONCENTRATOR) -> pa.Table:
+    """One local day of `meters` households in the order in which packets bring it.
 
     Steps are those of real meters: 0.01 kWh, 0.1 W, 1 mA, 0.1 V. Power wanders by 20 % around a daily shape.
     """
@@ -74,9 +88,11 @@ def household_day(meters: int, day: date, seed: int) -> pa.Table:
         np.rint(power_w / volts * 1000),
         np.rint(volts * 10) * 10,
     ]
-    packets = -(-meters // 20)
-    delay_us = chance.uniform(30e6, 600e6, (packets, 1)) + chance.normal(0, 1e6, (packets, POINTS))
-    received = np.repeat((ts + delay_us).astype(np.int64), 20, axis=0)[:meters]
+    packets = -(-meters // sender.meters_a_packet)
+    # A concentrator has its place in the quarter hour; a meter without jitter takes a new one each time.
+    places = (packets, 1 if sender.jitter_s else POINTS)
+    delay_s = chance.uniform(*sender.delay_s, places) + chance.normal(0, sender.jitter_s, (packets, POINTS))
+    received = np.repeat((ts + delay_s * 1e6).astype(np.int64), sender.meters_a_packet, axis=0)[:meters]
     count = meters * POINTS
     shape_of = (POINTS, meters, len(QUANTITIES))
     columns: list[NDArray[np.integer]] = [
@@ -164,11 +180,57 @@ def measure_commit(folder: Path) -> list[Result]:
     ]
 
 
+def measure_disk(folder: Path) -> list[Result]:
+    """Octets a reading of a settled day, by who sends."""
+    results = []
+    for sender in (CONCENTRATOR, ALONE):
+        lake = folder / f"disk{sender.meters_a_packet}"
+        table = LakeTable.create(table_path(lake), SHANGHAI)
+        table.append(household_day(2000, FIRST_DAY, 1, sender), application="benchmark", version=1)
+        Maintenance(lake).run_once(datetime(2026, 12, 1, tzinfo=UTC))
+        table.refresh()
+        kept = [file for file in table.snapshot().files if file.layer == KEPT]
+        share = sum(file.octets for file in kept) / sum(file.rows for file in kept)
+        results.append(Result(f"on disk after settling, {sender.name}", share, "octets/reading", "<= 3"))
+    return results
+
+
+def measure_frames(folder: Path) -> list[Result]:
+    """What archiving the frames adds: ticks of 300 readings, each with its frame, beside the same without."""
+    tick, ticks = 300, 1000
+    chance = np.random.default_rng(1)
+    octets = chance.bytes(70)  # what all frames share, and 30 octets that are each one's own
+    rows = pieces(household_day(1000, FIRST_DAY, 1), tick)
+    wires = [
+        pa.RecordBatch.from_arrays(
+            [
+                pa.array(np.arange(tick) * 7 % 50),
+                pa.array(np.full(tick, number * 5000)).cast(FRAMES_SCHEMA.field("received").type),
+                pa.array(np.zeros(tick, np.int8)),
+                pa.repeat("dlt698", tick),
+                pa.array([octets + chance.bytes(30) for _ in range(tick)]),
+            ],
+            schema=FRAMES_SCHEMA,
+        )
+        for number in range(ticks)
+    ]
+    used_s = []
+    for archived in (False, True):
+        with Lake.open(folder / f"frames{archived}", maintain=False) as lake:
+            begun = cpu_seconds()
+            for number in range(ticks):
+                lake.append_blocking(rows[number % len(rows)], frames=wires[number] if archived else None)
+            lake.commit()
+            used_s.append(cpu_seconds() - begun)
+    each = (used_s[1] - used_s[0]) / (tick * ticks) * 1e6
+    return [Result("archiving frames of 100 octets, CPU, journal and lake", each, "s per million frames")]
+
+
 def build(folder: Path, rows: int) -> list[Result]:
     """A month of settled days with about `rows` rows."""
     meters = max(rows // (DAYS * POINTS * len(QUANTITIES)), 20)
-    table = ReadingTable.create(table_path(folder), SHANGHAI)
-    maintenance = Maintenance(table.path)
+    table = LakeTable.create(table_path(folder), SHANGHAI)
+    maintenance = Maintenance(table.path.parent)
     settling = 0.0
     for number in range(DAYS):
         day = FIRST_DAY + timedelta(days=number)
@@ -182,15 +244,20 @@ def build(folder: Path, rows: int) -> list[Result]:
     return [
         Result("readings in the lake", total, "rows"),
         Result("settling days", total / settling, "rows/s"),
-        Result("on disk after settling", sum(file.octets for file in kept) / total, "octets/reading", "<= 3"),
+        Result(
+            "on disk after settling, the whole lake",
+            sum(file.octets for file in kept) / total,
+            "octets/reading",
+            "<= 3",
+        ),
     ]
 
 
 def measure_months(folder: Path, asked: int, ingest_per_s: int) -> list[Result]:
     """One meter's month, four quantities, meters at random; idle and while readings come in."""
     results = []
-    table = ReadingTable(table_path(folder), SHANGHAI)
-    meters = max(file.meters[1] for file in table.snapshot().files)
+    table = LakeTable(table_path(folder), SHANGHAI)
+    meters = max(file.owners[1] for file in table.snapshot().files)
     with Lake.open(folder) as lake:
         for name, rate in (("idle", 0), (f"with {ingest_per_s:,} readings/s coming in", ingest_per_s)):
             stop = threading.Event()
@@ -253,7 +320,8 @@ def main() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         results = measure_append(folder, chosen.seconds) + measure_commit(folder)
-        for name in (*folder.glob("append*"), folder / "commit"):
+        results += measure_disk(folder) + measure_frames(folder)
+        for name in (path for part in ("append*", "commit", "disk*", "frames*") for path in folder.glob(part)):
             shutil.rmtree(name)
         town = folder / "town"
         results += [] if town.exists() else build(town, chosen.rows)

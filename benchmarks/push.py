@@ -55,8 +55,8 @@ class Seen(NamedTuple):
     latencies_s: list[float]
 
 
-def fill(data: Path, terminals: int) -> None:
-    """The archives, by bulk statements."""
+def fill(data: Path, terminals: int, meters: int = METERS_A_TERMINAL) -> None:
+    """The archives, by bulk statements: so many terminals, and meters behind each."""
     registry = Registry.open(data / "registry.sqlite")
     with registry.writing() as session:
         for number in range(1, terminals + 1):
@@ -71,7 +71,7 @@ def fill(data: Path, terminals: int) -> None:
                 )
             )
         session.flush()
-        meters = [
+        rows = [
             {
                 "utility": Utility.ELECTRICITY,
                 "protocol": "dlt645",
@@ -81,9 +81,9 @@ def fill(data: Path, terminals: int) -> None:
                 "terminal_id": terminal,
             }
             for terminal in range(1, terminals + 1)
-            for number in range(METERS_A_TERMINAL)
+            for number in range(meters)
         ]
-        session.bulk_insert_mappings(Meter.__mapper__, meters)
+        session.bulk_insert_mappings(Meter.__mapper__, rows)
         touch(session, [None])
     registry.close()
 
@@ -129,7 +129,7 @@ class Caller(asyncio.Protocol):
     def start(self) -> None:
         """Send the first window."""
         self.running = True
-        self._send(self.window)
+        self.send(self.window)
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()
@@ -150,9 +150,10 @@ class Caller(asyncio.Protocol):
             if some < many:
                 self.sent.appendleft((when, many - some))
         if self.running and count:
-            self._send(count)
+            self.send(count)
 
-    def _send(self, count: int) -> None:
+    def send(self, count: int) -> None:
+        """Send the next `count` pushes."""
         while count:
             some = min(count, _FRAMES - self.at)
             self.transport.write(self.frames[self.at * self.size : (self.at + some) * self.size])
@@ -190,15 +191,29 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def resident_mib(pid: int, what: str = "VmRSS") -> float:
+    """Memory of a process; `what` as in /proc: VmRSS now, VmHWM at the peak."""
+    found = re.search(rf"{what}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def start_centre(folder: str) -> tuple[subprocess.Popen[str], int]:
+    """``meterweave serve`` on archives in `folder`, and its port for DL/T 698.45."""
+    command = [sys.executable, "-m", "meterweave.cli", "serve", "--data", folder, "--dlt698", "127.0.0.1:0"]
+    centre = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert centre.stdout is not None
+    found = re.search(r":(\d+)$", centre.stdout.readline().strip())
+    assert found is not None
+    return centre, int(found[1])
+
+
 def measure(terminals: int, window: int, rows: int, seconds: float) -> dict[str, float]:
     """One run, in a folder that is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         fill(data, terminals)
-        command = [sys.executable, "-m", "meterweave.cli", "serve", "--data", folder, "--dlt698", "127.0.0.1:0"]
-        centre = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert centre.stdout is not None
-        port = int(re.search(r":(\d+)$", centre.stdout.readline().strip())[1])  # type: ignore[index]
+        centre, port = start_centre(folder)
         here, there = multiprocessing.Pipe()
         before = _cpu_s(centre.pid)
         process = multiprocessing.get_context("spawn").Process(
@@ -208,7 +223,7 @@ def measure(terminals: int, window: int, rows: int, seconds: float) -> dict[str,
         seen: Seen = here.recv()
         process.join()
         cpu_s = _cpu_s(centre.pid) - before
-        rss = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{centre.pid}/status").read_text())[1])  # type: ignore[index]
+        rss_mib = resident_mib(centre.pid, "VmHWM")
         centre.send_signal(signal.SIGTERM)
         centre.communicate()
         with Lake.open(data / "lake", write=False) as lake:
@@ -220,7 +235,7 @@ def measure(terminals: int, window: int, rows: int, seconds: float) -> dict[str,
         "p50_ms": 1000 * seen.latencies_s[0],
         "p99_ms": 1000 * seen.latencies_s[1],
         "cpu_s_per_million_packets": cpu_s / (stored / rows / VALUES_A_ROW) * 1e6,
-        "rss_max_mib": rss / 1024,
+        "rss_max_mib": rss_mib,
         "readings_stored": stored,
     }
 

@@ -277,9 +277,9 @@ def test_version_and_help() -> None:
     assert "decode" in run("--help").stdout
 
 
-def test_the_demo_ends_in_readings_of_all_utilities() -> None:
-    done = run("demo")
+def test_the_example_ends_in_readings_of_all_utilities() -> None:
+    done = run("decode", "--example", "--readings")
     assert done.returncode == 0
     for words in ("active energy import", "cold water volume", "heat energy", "remaining money", "voltage, phase A"):
         assert words in done.stdout
-    assert "剩余金额" in run("demo", "--lang", "zh").stdout
+    assert "剩余金额" in run("decode", "--example", "--readings", "--lang", "zh").stdout

@@ -254,7 +254,7 @@ def test_reports_without_readings_and_broken_ones_are_counted_and_not_acknowledg
     add_terminal(tmp_path, "dlt698", "100", KNOWN)
 
     async def day() -> None:
-        async with centre(tmp_path) as there:
+        async with centre(tmp_path, lake_settings=LakeSettings(frames_days=0)) as there:
             terminal = await logged_in(there)
             empty = frames.day_record([], 1, 1)
             terminal.writer.write(dlt698.encode(dlt698.Message(frames.link(TERMINAL), empty)))

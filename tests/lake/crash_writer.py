@@ -10,7 +10,7 @@ import os
 import sys
 
 from meterweave.lake import JournalError, Lake, LakeSettings
-from tests.lake.rows import NOON_US, curve
+from tests.lake.rows import NOON_US, curve, frames, outage
 
 SETTINGS = LakeSettings(
     commit_interval_s=0.05,
@@ -20,6 +20,7 @@ SETTINGS = LakeSettings(
     merge_files_min=2,
     group_interval_s=0.001,
     retry_max_s=0.2,
+    frames_days=100_000,
 )
 CALLERS = 8
 
@@ -31,8 +32,12 @@ async def caller(lake: Lake, number: int, first: int) -> None:
         rows = curve(
             range(meter, meter + 1), first_us=NOON_US + turn // 2 * 3_600_000_000, value=value, received_us=received
         )
+        # An outage is reported when it begins and, with its end, by the turn after; each turn has its frame.
+        ended = NOON_US + turn if turn % 2 else None
+        reported = outage(range(meter, meter + 1), began_us=NOON_US + turn // 2, ended_us=ended, received_us=received)
+        wire = frames(range(meter, meter + 1), received_us=received, octets=str(turn).encode())
         try:
-            await lake.append(rows)
+            await lake.append(rows, events=reported, frames=wire)
         except JournalError:
             os.write(1, b"refused\n")
             await asyncio.sleep(0.01)

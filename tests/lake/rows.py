@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from meterweave.lake import EVENTS_SCHEMA, FRAMES_SCHEMA
 from meterweave.metering.batch import SCHEMA, Profile, Source
 from meterweave.metering.quantities import obis_code
 
@@ -28,10 +29,7 @@ row = st.tuples(
 
 
 def batch(rows: list[Row]) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True) if rows else [[] for _ in SCHEMA]
-    return pa.RecordBatch.from_arrays(
-        [pa.array(list(values), field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
-    )
+    return _columns(rows, SCHEMA)
 
 
 def as_rows(table: pa.Table) -> list[Row]:
@@ -59,4 +57,50 @@ def curve(
             pa.array(np.full(count, received_us)).cast(SCHEMA.field("received").type),
         ],
         schema=SCHEMA,
+    )
+
+
+Event = tuple[int, int | None, int, int, int | None, int | None, str | None, int, int]
+
+# As `row`: few keys and moments, so that reports of one event meet.
+event = st.tuples(
+    st.sampled_from([1, 2]),
+    st.none() | st.sampled_from([7, 8]),
+    st.sampled_from([3, 4]),
+    st.sampled_from([NOON_US, NOON_US + DAY_US]),
+    st.none() | st.sampled_from([NOON_US + DAY_US, NOON_US + 2 * DAY_US]),
+    st.none() | st.sampled_from([1, 2]),
+    st.none() | st.sampled_from(["{}", '{"phase": 1}']),
+    st.sampled_from([int(Source.PUSHED), int(Source.READ)]),
+    st.integers(0, 2).map(lambda n: NOON_US + 3 * DAY_US + n),
+)
+
+
+def events(rows: list[Event]) -> pa.RecordBatch:
+    return _columns(rows, EVENTS_SCHEMA)
+
+
+def outage(
+    terminals: range, *, began_us: int = NOON_US, ended_us: int | None = None, received_us: int = NOON_US
+) -> pa.RecordBatch:
+    """An event of each terminal itself."""
+    return events([(one, None, 3, began_us, ended_us, one, None, int(Source.PUSHED), received_us) for one in terminals])
+
+
+def frames(terminals: range, *, received_us: int = NOON_US, octets: bytes = b"\x68\x16") -> pa.RecordBatch:
+    """A frame from each of `terminals`."""
+    return _columns([(one, received_us, 0, "dlt698", octets) for one in terminals], FRAMES_SCHEMA)
+
+
+def plain_rows(table: pa.Table, schema: pa.Schema) -> list[tuple[object, ...]]:
+    """Rows sorted, times as microseconds, columns beyond the schema left out."""
+    columns = [table.column(field.name) for field in schema]
+    plain = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in columns]
+    return sorted(zip(*(column.to_pylist() for column in plain), strict=True), key=repr)
+
+
+def _columns(rows: list[tuple], schema: pa.Schema) -> pa.RecordBatch:  # type: ignore[type-arg]  # rows of any width
+    columns = zip(*rows, strict=True) if rows else [[] for _ in schema]
+    return pa.RecordBatch.from_arrays(
+        [pa.array(list(values), field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
     )

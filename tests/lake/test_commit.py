@@ -7,9 +7,10 @@ import pytest
 
 from meterweave.lake.commit import Committer
 from meterweave.lake.errors import CommitError, JournalError, LakeError
-from meterweave.lake.journal import Journal, JournalReader, encode
+from meterweave.lake.journal import Journal, JournalReader, Parcel, encode
+from meterweave.lake.kind import Kind
 from meterweave.lake.settings import LakeSettings
-from meterweave.lake.table import ReadingTable
+from meterweave.lake.table import LakeTable
 from meterweave.metering.clock import SHANGHAI
 from tests.lake.rows import as_rows, curve
 from tests.lake.test_table import rows_of
@@ -26,27 +27,26 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path / "raw_readings"
 
 
-def put(journal: Journal, first: int) -> None:
-    journal.append(encode(curve(range(first, first + 3))), 12)
+def put(journal: Journal, first: int) -> int:
+    return journal.append(encode(Kind.READINGS, curve(range(first, first + 3))))
 
 
 def committer(
     journal: Journal, lake: Path, settings: LakeSettings | None = None, trim: Callable[[int], None] | None = None
 ) -> Committer:
-    return Committer(JournalReader(journal.path), lake, settings or LakeSettings(), trim or journal.trim)
+    return Committer(JournalReader(journal.path), lake.parent, settings or LakeSettings(), trim or journal.trim)
 
 
 def stored_meters(lake: Path) -> list[int]:
-    return [one[0] for one in as_rows(rows_of(ReadingTable(lake, SHANGHAI)))]
+    return [one[0] for one in as_rows(rows_of(LakeTable(lake, SHANGHAI)))]
 
 
 def test_rows_move_from_the_journal_to_the_lake(journal: Journal, lake: Path) -> None:
-    for first in (0, 3, 6):
-        put(journal, first)
+    last = [put(journal, first) for first in (0, 3, 6)][-1]
     one = committer(journal, lake, LakeSettings(commit_rows_max=24))
     assert one.commit() == 36
     assert one.commit() == 0
-    assert (one.status.commits, one.status.rows, one.status.last_seq) == (2, 36, 3)
+    assert (one.status.commits, one.status.rows, one.status.last_seq) == (2, 36, last)
     assert journal.rows_held == 0
     assert stored_meters(lake) == sorted([*range(9)] * 4)
     one.close()
@@ -55,7 +55,7 @@ def test_rows_move_from_the_journal_to_the_lake(journal: Journal, lake: Path) ->
 def test_a_commit_whose_trim_was_lost_is_not_made_again(journal: Journal, lake: Path) -> None:
     """As after a kill between the two."""
     put(journal, 0)
-    forgetful = committer(journal, lake, trim=lambda seq: None)
+    forgetful = committer(journal, lake, trim=lambda _: None)
     assert forgetful.commit() == 12
     forgetful.close()
     assert journal.rows_held == 12
@@ -112,7 +112,7 @@ def test_an_empty_folder_in_its_place_is_not_taken_for_the_lake(journal: Journal
     again = committer(journal, lake)
     with pytest.raises(CommitError):
         again.commit()
-    ReadingTable.create(lake, SHANGHAI)
+    LakeTable.create(lake, SHANGHAI)
     with pytest.raises(LakeError, match="belongs to lake"):
         again.commit()
     assert journal.rows_held == 12
@@ -123,19 +123,20 @@ def test_a_restored_older_copy_is_noticed(journal: Journal, lake: Path, caplog: 
     import shutil
 
     one = committer(journal, lake)
-    put(journal, 0)
+    before = put(journal, 0)
     one.commit()
     shutil.copytree(lake, lake.with_name("backup"))
     put(journal, 3)
     one.commit()
     one.close()
+    # All of the lake is put back as it was, events and frames too.
     shutil.rmtree(lake)
     lake.with_name("backup").rename(lake)
     put(journal, 6)
     again = committer(journal, lake)
     again.commit()
     again.close()
-    assert "ends at blob 1 and the journal begins at 3" in caplog.text
+    assert f"ends at blob {before}, and the journal gave it all up to {before + 1}" in caplog.text
 
 
 def test_the_thread_commits_by_itself(journal: Journal, lake: Path) -> None:
@@ -153,12 +154,12 @@ def test_a_spoiled_blob_is_named_and_nothing_behind_it_is_lost(
     journal: Journal, lake: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(journal, 0)
-    journal.append(b"spoiled", 1)
+    spoiled = journal.append(Parcel(Kind.READINGS, 1, 42, b"spoiled"))
     put(journal, 3)
     one = committer(journal, lake, LakeSettings(commit_rows_max=12))
-    with pytest.raises(JournalError, match="blob 2 of the journal is spoiled"):
+    with pytest.raises(JournalError, match=f"blob {spoiled} of the journal is spoiled"):
         one.commit()
     one.close()
     assert stored_meters(lake) == sorted([*range(3)] * 4)
     assert journal.rows_held == 13
-    assert "blob 2" in caplog.text
+    assert f"blob {spoiled}" in caplog.text

@@ -85,7 +85,7 @@ wide = st.tuples(
 
 @settings(deadline=None)
 @given(st.lists(row, max_size=60) | st.lists(wide, max_size=20), st.integers(1, 20))
-def test_bands_hold_whole_meters_sorted_by_quantity(some: list[Row], band_rows: int) -> None:
+def test_bands_hold_whole_meters_packet_by_packet(some: list[Row], band_rows: int) -> None:
     stored, bands = in_bands(table(some), band_rows)
     assert as_rows(stored) == as_rows(table(some))
     assert sum(bands) == len(some)
@@ -96,7 +96,7 @@ def test_bands_hold_whole_meters_sorted_by_quantity(some: list[Row], band_rows: 
         band = stored.slice(begin, end - begin)
         keys = list(
             zip(
-                *(band.column(name).cast(pa.int64()).to_pylist() for name in ("quantity", "meter", "profile", "ts")),
+                *(band.column(name).cast(pa.int64()).to_pylist() for name in ("meter", "profile", "ts", "quantity")),
                 strict=True,
             )
         )

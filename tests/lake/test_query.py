@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from meterweave.lake import Lake, LakeError, LakeSettings, QueryError
-from meterweave.lake.lake import table_path
 from meterweave.lake.maintenance import Maintenance
 from meterweave.lake.question import TABLE_FUNCTIONS
 from meterweave.metering.batch import SCHEMA
@@ -47,7 +46,7 @@ def test_a_reading_is_there_as_soon_as_it_is_acknowledged_and_stays(lake: Lake) 
     lake.commit()
     assert as_rows(lake.query("SELECT * FROM readings")) == as_rows(wanted)
     assert layers(lake) == {"new": 12}
-    Maintenance(table_path(lake.folder), SLOW).run_once(datetime(2027, 1, 1, tzinfo=UTC))
+    Maintenance(lake.folder, SLOW).run_once(datetime(2027, 1, 1, tzinfo=UTC))
     assert as_rows(lake.query("SELECT * FROM readings")) == as_rows(wanted)
     assert layers(lake) == {"kept": 12}
 
@@ -59,7 +58,7 @@ def test_the_later_row_wins_wherever_it_stands(lake: Lake) -> None:
         if number < 4:
             lake.commit()
         if number == 2:
-            Maintenance(table_path(lake.folder), SLOW).run_once(datetime(2027, 1, 1, tzinfo=UTC))
+            Maintenance(lake.folder, SLOW).run_once(datetime(2027, 1, 1, tzinfo=UTC))
         best = max((5, 7, 6, 9, 8)[: number + 1])
         found = lake.query("SELECT value FROM readings").column(0).to_pylist()
         assert found == [(5, 7, 6, 9, 8).index(best)]
@@ -83,7 +82,7 @@ def test_questions_run_while_rows_move(lake: Lake) -> None:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    keeper = Maintenance(table_path(lake.folder), LakeSettings(late_wait_s=1e-6, merge_files_min=2))
+    keeper = Maintenance(lake.folder, LakeSettings(late_wait_s=1e-6, merge_files_min=2))
     for number in range(1, 12):
         lake.append_blocking(curve(range(number * 50, number * 50 + 50)))
         acknowledged += 200
@@ -116,7 +115,7 @@ def test_one_meters_month_is_found_among_the_files_of_others(lake: Lake) -> None
     """Settled files hold a range of meters each; those without the meter are not even opened."""
     lake.append_blocking(curve(range(100)))
     lake.commit()
-    Maintenance(table_path(lake.folder), LakeSettings(rewrite_rows_max=40)).run_once(datetime(2027, 1, 1, tzinfo=UTC))
+    Maintenance(lake.folder, LakeSettings(rewrite_rows_max=40)).run_once(datetime(2027, 1, 1, tzinfo=UTC))
     lake.append_blocking(curve(range(50, 51), value=7000, received_us=NOON_US * 2))
     for meter in (0, 49, 50, 99):
         values = lake.meter_month(meter, 2026, 6).column("value").to_pylist()

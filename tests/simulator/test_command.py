@@ -20,6 +20,7 @@ from meterweave.errors import ConfigError
         (["--gdw1376", "localhost:70000"], "no HOST:PORT"),
         (["--gdw1376", ":1"], "no HOST:PORT"),
         (["--dlt698", "[::1]:1", "--speed", "0"], "wanted more than 0"),
+        (["--dlt698", "[::1]:1", "--days", "1", "--backlog", "2"], "wanted 0 to the 1"),
         (["--dlt698", "[::1]:1", "--faults", "2"], "wanted 0 to 1"),
         (["--dlt698", "[::1]:1", "--terminals", "0"], "too few"),
         (["--dlt698", "[::1]:1", "--heartbeat", "-1"], "wanted more than 0"),
@@ -35,4 +36,13 @@ def test_every_option_is_in_the_how_to():
     page = Path(__file__).parents[2] / "docs" / "how-to" / "simulate-a-town.md"
     text = page.read_text(encoding="utf-8")
     for name in simulate.__annotations__:
-        assert name == "return" or f"--{name}" in text
+        assert name in {"return", "began"} or f"--{name.replace('_', '-')}" in text
+
+
+def test_the_archives_alone_need_no_centre(tmp_path):
+    path = tmp_path / "town.xlsx"
+    options = ["--terminals", "2", "--meters", "4", "--others", "2", "--archives", str(path)]
+    result = CliRunner().invoke(app, ["simulate", *options])
+    assert result.exit_code == 0
+    assert str(path) in result.output
+    assert path.stat().st_size > 1000

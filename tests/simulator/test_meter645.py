@@ -4,17 +4,24 @@ import pytest
 
 from meterweave.protocols import dlt645
 from meterweave.protocols.dlt645 import commands
-from meterweave.simulator import registers
-from meterweave.simulator.meter645 import answer, local, shown
+from meterweave.simulator import meter645, registers
+from meterweave.simulator.events import Diary
+from meterweave.simulator.meter645 import local, shown
 from meterweave.simulator.town import Utility, build
 from tests.simulator.centre import MIDNIGHT_S, plan
 
 NOW_S = MIDNIGHT_S + 12_345
-METERS = build(plan())[0].meters
-ELECTRIC = [meter for meter in METERS if meter.utility is Utility.ELECTRICITY]
+SITE = build(plan())[0]
+METERS = SITE.meters
+ELECTRIC = [meter for meter in METERS if meter.speaks == "dlt645"]
+DIARY = Diary(SITE, 1, 0.0, MIDNIGHT_S)
 
 
-@pytest.mark.parametrize("meter", [ELECTRIC[0], next(meter for meter in ELECTRIC if not meter.phase)])
+def answer(meters, octets, now_s):
+    return meter645.answer(meters, octets, now_s, DIARY)
+
+
+@pytest.mark.parametrize("meter", [ELECTRIC[0], ELECTRIC[1]])
 def test_every_item_can_be_read(meter):
     for di, texts in shown(meter, NOW_S).items():
         reply = answer(METERS, dlt645.encode(commands.read(meter.address, di)), NOW_S)
@@ -37,12 +44,12 @@ def test_clock():
 
 
 def test_what_it_does_not_have_and_what_it_must_not_do_is_refused():
-    for request in (
-        commands.read(ELECTRIC[0].address, "00020000"),
-        commands.clear_meter(ELECTRIC[0].address, commands.Access()),
+    for request, error in (
+        (commands.read(ELECTRIC[0].address, "00030000"), "no_such_data"),
+        (commands.clear_meter(ELECTRIC[0].address, commands.Access()), "other_error"),
     ):
         reply = dlt645.to_json(dlt645.decode(answer(METERS, dlt645.encode(request), NOW_S)))
-        assert reply["error_bits"] == ["no_such_data"]
+        assert reply["error_bits"] == [error]
 
 
 def test_nobody_else_answers():

@@ -46,7 +46,7 @@ class Listener:
 
 async def until_idle(fleet, listeners, *, seed: int = 1) -> None:
     centres = {one.protocol: await one.open() for one in listeners}
-    clock = TownClock(NOW_S, 1.0, time.monotonic())
+    clock = TownClock.beginning(NOW_S)
     town = asyncio.create_task(run(fleet, centres, clock, seed))
     async with asyncio.timeout(50):
         while not all(terminal.idle(NOW_S) and terminal.counts.logins for terminal in fleet):
@@ -85,7 +85,20 @@ def test_the_command_runs_a_town_until_it_is_interrupted(tmp_path):
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     path = tmp_path / "truth.parquet"
-    options = ["--terminals", "4", "--meters", "12", "--others", "6", "--days", "1", "--truth", str(path)]
+    options = [
+        "--terminals",
+        "4",
+        "--meters",
+        "12",
+        "--others",
+        "6",
+        "--days",
+        "1",
+        "--backlog",
+        "1",
+        "--truth",
+        str(path),
+    ]
     for name, address in zip(("--dlt698", "--gdw1376"), addresses, strict=True):
         options += [name, f"{address.host}:{address.port}"]
     command = [sys.executable, "-m", "meterweave.cli", "simulate", *options]

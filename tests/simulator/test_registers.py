@@ -59,7 +59,7 @@ def test_electrical_values_are_those_of_a_low_voltage_network():
         for voltage, current in zip(found.voltage_dv, found.current_ma, strict=True):
             assert ((voltage > 1980) & (voltage < 2420)).all()
             assert ((current >= 0) & (current < 100_000)).all()
-        assert (found.power_dw >= 0).all()
+        assert meter.export or (found.power_dw >= 0).all()
 
 
 def test_power_is_the_slope_of_the_register():
@@ -68,3 +68,26 @@ def test_power_is_the_slope_of_the_register():
     first, last = registers.register(meter, np.array([slot, slot + 1800], np.int64))
     power_w = registers.power_dw(meter, registers.moments(slot))[0] / 10
     assert abs((last - first) * 10 - power_w / 2) <= 10  # [Wh]; a step of the register is 10 Wh
+
+
+def test_tariffs_add_up_and_stand_still_outside_their_hours():
+    meter = METERS[0]
+    noon_s = MIDNIGHT_S + 12 * 3600
+    at_s = registers.moments(MIDNIGHT_S, MIDNIGHT_S + 7 * 3600, noon_s, noon_s + 5 * 3600)
+    total, tariffs = registers.register(meter, at_s), registers.tariff_registers((meter,), at_s)[:, 0]
+    assert (np.abs(total - tariffs.sum(axis=0)) <= 4).all()
+    assert tariffs[3, 1] > tariffs[3, 0]
+    assert tariffs[0, 0] == tariffs[0, 1]
+    assert tariffs[2, 3] > tariffs[2, 2]
+    assert tariffs[1, 2] == tariffs[1, 3]
+
+
+def test_panels_give_by_day_and_nothing_by_night():
+    meter = next(meter for meter in METERS if meter.export)
+    hours = MIDNIGHT_S + np.arange(0, DAY_S + 1, 3600, dtype=np.int64)
+    given = np.diff(registers.export_registers((meter,), hours)[0])
+    assert (given >= 0).all()
+    assert given[:5].sum() == 0
+    assert given[20:].sum() == 0
+    assert given[11:13].sum() > 0
+    assert (registers.power_dw(meter, hours) < 0).any()

@@ -37,12 +37,21 @@ TRUE = true_rows([truth.truth(SITE, MIDNIGHT_S, NOW_S)])
 
 def ask(afn, *units, terminal=TERMINAL):
     request = service.request(SITE.region, SITE.terminal, afn, units, number=7)
-    (effect,) = terminal.receive(part1.encode(request), Instant(0.0, NOW_S))
-    answer = part1.decode(effect.octets)
-    assert answer.uplink
-    assert not answer.initiated
-    assert answer.number == 7
-    return effect.octets, answer
+    frames = ask_frames(request, terminal)
+    assert len(frames) == 1
+    answer = part1.decode(frames[0])
+    assert answer.seq & 0x6F == 0x67
+    return frames[0], answer
+
+
+def ask_frames(request, terminal=TERMINAL):
+    frames = [effect.octets for effect in terminal.receive(part1.encode(request), Instant(0.0, NOW_S))]
+    for frame in frames:
+        answer = part1.decode(frame)
+        assert answer.uplink
+        assert not answer.initiated
+        assert part1.encode(answer) == frame
+    return frames
 
 
 def test_clock():
@@ -58,18 +67,22 @@ def test_present_registers():
     frame, answer = ask(0x0C, build_unit(0x0C, False, points, [129]))
     assert len(answer.units) == 8
     at = registers.moments(NOW_S)
-    wanted = {(SITE.wire_key(meter), int(registers.register(meter, at)[0]) * 100) for meter in SITE.meters[:8]}
+    wanted = set()
+    for meter in SITE.meters[:8]:
+        shown = [registers.register(meter, at)[0], *registers.tariff_registers((meter,), at)[:, 0, 0]]
+        wanted |= {(SITE.wire_key(meter), tariff, int(one) * 100) for tariff, one in enumerate(shown)}
     found = rows_of(part1.decode_batch([frame]))
-    assert {(row[0], row[4]) for row in found} == wanted
+    assert {(row[0], row[1] & 0xFF, row[4]) for row in found} == wanted
     assert {row[2] for row in found} == {Profile.SPOT}
 
 
 def test_day_freezes():
     day = local(MIDNIGHT_S).date().isoformat()
     frame, _ = ask(0x0D, build_unit(0x0D, False, [SINGLE.point], [161], {"freeze.day": day}))
-    (row,) = rows_of(part1.decode_batch([frame]))
-    assert row in TRUE
-    assert row[3] == (MIDNIGHT_S + DAY_S) * 1_000_000
+    rows = rows_of(part1.decode_batch([frame]))
+    assert len(rows) == 5
+    assert set(rows) <= TRUE
+    assert {row[3] for row in rows} == {(MIDNIGHT_S + DAY_S) * 1_000_000}
     today = local(NOW_S).date().isoformat()
     assert ask(0x0D, build_unit(0x0D, False, [SINGLE.point], [161], {"freeze.day": today}))[1].units == DENIED
 
@@ -110,10 +123,7 @@ def test_a_meter_through_forwarding():
         (0x0C, Unit(0x0101, 0x0101)),
         (0x0C, Unit(0x0101, 0x0302)),
         (0x0C, build_unit(0x0C, False, [2000], [129])),
-        (0x0C, build_unit(0x0C, False, ["all"], [129])),
-        (0x04, Unit(0, 0x0004, bytes(6))),
-        (0x05, Unit(0, 0x0301, bytes(6))),
-        (0x0A, Unit(0, 0x0004)),
+        (0x0A, Unit(0, 0x0008)),
         (0x0D, build_unit(0x0D, False, [1], [162], {"freeze.day": "2026-09-20"})),
         (0x0D, Unit(0x0101, 0x1401, b"\xff\xff\xff")),
         (
@@ -136,10 +146,17 @@ def test_everything_else_is_denied(afn, unit):
     assert answer.units == DENIED
 
 
-def test_more_than_a_frame_holds_is_denied():
+def test_a_long_answer_has_several_frames():
     start = {"curve.start": local(MIDNIGHT_S).isoformat(timespec="minutes"), "curve.density": "1", "curve.count": "96"}
-    units = [build_unit(0x0D, False, [SINGLE.point], [101], start)] * 50
-    assert ask(0x0D, *units)[1].units == DENIED
+    units = [build_unit(0x0D, False, [meter.point], [item], start) for meter in SITE.meters for item in (101, 89)]
+    frames = ask_frames(service.request(SITE.region, SITE.terminal, 0x0D, units, number=7))
+    marks = [part1.decode(frame).seq for frame in frames]
+    assert len(marks) > 3
+    assert [seq & 0x60 for seq in marks] == [0x40, *[0] * (len(marks) - 2), 0x20]
+    assert [seq & 0x0F for seq in marks] == [7 + place & 0x0F for place in range(len(marks))]
+    rows = rows_of(part1.decode_batch(frames))
+    assert len(rows) == 96 * len(units)
+    assert set(rows) <= TRUE
 
 
 def test_what_cannot_be_understood_is_left():
@@ -158,16 +175,20 @@ def test_another_terminals_frames_are_not_answered():
     assert TERMINAL.receive(part1.encode(question), Instant(0.0, NOW_S)) == []
 
 
-@settings(max_examples=150, deadline=timedelta(seconds=5))
+@settings(max_examples=300, deadline=timedelta(seconds=5))
 @given(st.data())
 def test_whatever_comes_nothing_is_raised(data):
     _, (_, terminal) = small_town(meters=4, others=0)
     terminal.connected(Instant(0.0, NOW_S))
-    afn = data.draw(st.sampled_from([0x00, 0x04, 0x0C, 0x0D, 0x0D, 0x0D, 0x10, 0x10]))
+    afn = data.draw(st.sampled_from([0x00, 0x01, 0x04, 0x05, 0x0A, 0x0C, 0x0D, 0x0D, 0x0E, 0x10]))
     head = b"\x4b" + SITE.region.to_bytes(2, "little") + SITE.terminal.to_bytes(2, "little") + bytes([2, afn, 0x71])
     units = b"".join(
         bytes([1, 1])
-        + data.draw(st.sampled_from([b"\x01\x14", b"\x10\x0c", b"\x01\x0b", b"\x01\x10", b"\x01\x00"]))
+        + data.draw(
+            st.sampled_from(
+                [b"\x01\x14", b"\x10\x0c", b"\x01\x0b", b"\x01\x10", b"\x01\x00", b"\x02\x01", b"\x0a\x08", b"\x40\x03"]
+            )
+        )
         + tail
         for tail in data.draw(st.lists(st.binary(min_size=3, max_size=24), max_size=3))
     )

@@ -34,6 +34,18 @@ def test_in_a_bad_town_everything_arrives_in_the_end(seed):
     assert sum(terminal.counts.reports_repeated for terminal in fleet) > 0
 
 
+def test_what_is_pushed_across_outages_is_the_truth():
+    town, fleet = small_town(meters=8, others=3, faults=Faults(outage=1.0))
+    calm, _ = small_town(meters=8, others=3)
+    for site, terminal, same in zip(town, fleet, calm, strict=True):
+        assert len(site.outages) > 2
+        centre = Centre(site.protocol)
+        talk(terminal, centre, NOW_S)
+        rows = set(rows_of(centre.readings()))
+        assert rows == true_rows([truth.truth(site, MIDNIGHT_S, NOW_S)])
+        assert rows != true_rows([truth.truth(same, MIDNIGHT_S, NOW_S)])
+
+
 def test_the_same_seed_says_the_same_octets():
     def said(seed: int) -> list[list[bytes]]:
         town, fleet = small_town(seed=seed, meters=8, others=6, faults=Faults.of(0.2))

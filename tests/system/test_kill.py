@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from meterweave.cli.answer import REGISTRY, archives
+from meterweave.cli.answer import archives
+from meterweave.cli.folder import Folder
 from meterweave.lake import Lake
 from meterweave.protocols import dlt698
 from meterweave.protocols.dlt698.access import ReportResponseRecordList
@@ -110,11 +111,15 @@ def _frame(incoming: object) -> bytes:
     return head + rest if rest.endswith(b"\x16") else b""
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+KILLS = 4
+"""With each of five seeds: twenty moments."""
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     callers = [Caller(number) for number in range(TERMINALS)]
-    for turn in range(3):
+    for turn in range(KILLS):
         process = Process(tmp_path)
         before = sum(len(caller.acknowledged) for caller in callers)
         for caller in callers:
@@ -150,7 +155,7 @@ def _stored(data: Path) -> dict[tuple[str, int], int]:
         rows = lake.query(
             "SELECT m.address, date_diff('day', DATE '2026-11-20', r.day) AS n, r.value FROM readings r "
             "JOIN meters m ON m.id = r.meter",
-            tables=archives(data / REGISTRY),
+            tables=archives(Folder(data)),
         ).to_pylist()
     found = {(row["address"], row["n"]): row["value"] for row in rows}
     assert len(found) == len(rows)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from meterweave.cli.answer import ask
+from meterweave.cli.folder import Folder
 from tests.system.test_kill import WAIT_S, Process
 
 
@@ -25,7 +26,7 @@ def test_what_is_stored_is_what_was_true(tmp_path: Path) -> None:
         [
             *(sys.executable, "-m", "meterweave.cli", "simulate"),
             *("--dlt698", f"127.0.0.1:{centre.port}", "--gdw1376", other),
-            *("--terminals", "4", "--meters", "20", "--others", "6", "--days", "1"),
+            *("--terminals", "4", "--meters", "20", "--others", "6", "--days", "1", "--backlog", "1"),
             *("--truth", str(tmp_path / "truth.parquet")),
         ],
         stdout=subprocess.PIPE,
@@ -43,7 +44,7 @@ def test_what_is_stored_is_what_was_true(tmp_path: Path) -> None:
     stored = {
         (int(row["address"], 16), row["quantity"], row["profile"], row["ts"]): row["value"]
         for row in ask(
-            tmp_path / "centre",
+            Folder(tmp_path / "centre"),
             "SELECT m.address, r.quantity, r.profile, r.ts, r.value FROM readings r JOIN meters m ON m.id = r.meter",
         ).to_pylist()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def test_the_tutorial(tmp_path: Path) -> None:
             )
             assert done.stdout.count("acknowledged\n") == 7
             assert "'name': 'ok'" in done.stdout
-        assert ask(tmp_path, "SELECT count(*) AS n FROM readings").strip() == b'[{"n": 21}]'
+        assert json.loads(ask(tmp_path, "SELECT count(*) AS n FROM readings")) == [{"n": 21}]
         assert ask(tmp_path, sql).count(b"active_import_energy") == 5
     finally:
         process.stop()

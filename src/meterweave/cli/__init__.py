@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from meterweave import __version__
-from meterweave.cli import decode, demo, encode, query, serve, simulate
+from meterweave.cli import (
+    archives,
+    collection,
+    command,
+    decode,
+    demo,
+    encode,
+    meter,
+    query,
+    serve,
+    simulate,
+    terminal,
+)
 from meterweave.errors import MeterweaveError
 
 app = typer.Typer(
@@ -25,6 +37,11 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("query")(query.query)
 app.command("simulate")(simulate.simulate)
+app.add_typer(meter.app, name="meter")
+app.add_typer(terminal.app, name="terminal")
+app.add_typer(archives.app, name="archives")
+app.add_typer(collection.app, name="collection")
+app.add_typer(command.app, name="command")
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,5 +69,6 @@ def main() -> None:
         typer.echo(f"meterweave: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        typer.echo(f"meterweave: {error.strerror or error}", err=True)
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"meterweave: {where}{error.strerror or error}", err=True)
         sys.exit(2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import MutableMapping, Sequence
-from pathlib import Path
+from collections.abc import Coroutine, MutableMapping
 from typing import Any
 
 import structlog
@@ -16,11 +15,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text as Styled
 
-from meterweave.cli.answer import LAKE, REGISTRY
-from meterweave.errors import ConfigError
-from meterweave.headend import Counters, HeadEnd
+from meterweave.centre import Centre, CentreSettings
+from meterweave.cli.folder import Folder
+from meterweave.headend import Counters
 from meterweave.lake import Lake
-from meterweave.registry import Directory, Registry
+from meterweave.registry import Registry
 from meterweave.text import Language, Text
 
 SHOWN_EVERY_S = 2.0
@@ -38,11 +37,7 @@ _LISTENING = Text("listening", "监听")
 _STOPPED = Text("stopped", "已停止")
 
 
-Port = tuple[str, str, int]
-"""Protocol, host and port."""
-
-
-def run(data: Path, ports: Sequence[Port], *, enrol: bool, spoken: Language) -> Counters:
+def run(folder: Folder, settings: CentreSettings, *, spoken: Language) -> Counters:
     """Collect until Ctrl-C or SIGTERM; what was counted.
 
     Raises
@@ -51,14 +46,9 @@ def run(data: Path, ports: Sequence[Port], *, enrol: bool, spoken: Language) -> 
         If a port or the data cannot be opened.
     """
     console = Console(stderr=True)
-    _log_to(console)
-    data.mkdir(parents=True, exist_ok=True)
-    registry = Registry.open(data / REGISTRY)
-    try:
-        with Lake.open(data / LAKE) as lake:
-            return uvloop.run(_serve(registry, lake, ports, enrol, console, spoken))
-    finally:
-        registry.close()
+    log_to(console)
+    with folder.registry() as registry, Lake.open(folder.lake_path, settings.lake) as lake:
+        return uvloop.run(_serve(registry, lake, settings, console, spoken))
 
 
 def farewell(counters: Counters, spoken: Language) -> str:
@@ -66,38 +56,35 @@ def farewell(counters: Counters, spoken: Language) -> str:
     return f"{_STOPPED.in_language(spoken)}: {_words(counters, spoken)}"
 
 
-async def _serve(
-    registry: Registry,
-    lake: Lake,
-    ports: Sequence[Port],
-    enrol: bool,
-    console: Console,
-    spoken: Language,
-) -> Counters:
+def stop_event() -> asyncio.Event:
+    """Set by Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    head_end = HeadEnd(registry, Directory(registry), lake, enrol=enrol)
-    await head_end.start()
-    try:
-        for protocol, host, port in ports:
-            try:
-                here = await head_end.listen(protocol, host, port)
-            except OSError as error:
-                raise ConfigError(f"{host}:{port} cannot be opened for {protocol}: {error}") from error
-            typer.echo(f"{_LISTENING.in_language(spoken)} {protocol} {here[0]}:{here[1]}")
-        shown = asyncio.create_task(_show(head_end.counters, console, spoken))
-        watched = asyncio.create_task(head_end.watch())
-        stopped = asyncio.create_task(stop.wait())
-        done, rest = await asyncio.wait([watched, stopped, shown], return_when=asyncio.FIRST_COMPLETED)
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-        for task in done:
-            task.result()
-    finally:
-        await head_end.stop()
-    return head_end.counters
+    return stop
+
+
+async def _serve(
+    registry: Registry, lake: Lake, settings: CentreSettings, console: Console, spoken: Language
+) -> Counters:
+    stop = stop_event()
+    async with Centre(registry, lake, settings) as centre:
+        for protocol, host, port in centre.ports:
+            typer.echo(f"{_LISTENING.in_language(spoken)} {protocol} {host}:{port}")
+        counters = centre.head_end.counters
+        await first_of(stop.wait(), centre.watch(), _show(counters, console, spoken))
+    return counters
+
+
+async def first_of(*works: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of these ends, and end the others; raises what it raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def _show(counters: Counters, console: Console, spoken: Language) -> None:
@@ -128,7 +115,7 @@ class _ConsoleLog(logging.Handler):
         self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
 
 
-def _log_to(console: Console) -> None:
+def log_to(console: Console) -> None:
     """Everything that is logged, here and in the libraries of the project, one line each, with its time in UTC."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,

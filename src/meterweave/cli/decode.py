@@ -6,6 +6,7 @@ import json
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Annotated
 
 import typer
@@ -38,6 +39,9 @@ def decode(
     readings: Annotated[
         bool, typer.Option("--readings", help="Only the readings: meter, quantity, value, unit.")
     ] = False,
+    example: Annotated[
+        bool, typer.Option("--example", help="Frames of real meters that come along, instead of your own.")
+    ] = False,
     lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help="Language of the words.")] = None,
 ) -> None:
     """Explain frames of DL/T 645, DL/T 698.45, Q/GDW 1376.1 and .2, CJ/T 188, M-Bus and Modbus, field by field.
@@ -45,6 +49,10 @@ def decode(
     Hex dumps and log lines with times and arrows are fine, binary captures too. The protocol is recognised, what is
     inside is unwrapped, what is wrong is shown where it is. Exit code 1: there was no good frame.
     """
+    if example:
+        if words:
+            raise ConfigError("--example has its own frames; leave yours away")
+        words = [str(files("meterweave.examples").joinpath("conversation.log"))]
     codecs = named(protocol) if protocol else builtin()
     spoken = source.language(lang)
     if each_line:

@@ -119,7 +119,7 @@ def _heading(number: int, entry: Entry, language: Language) -> Cell:
     broken = bool(entry.garbage and entry.codec and entry.codec.begins(entry.octets))
     word = "broken" if broken else "garbage" if entry.garbage else "octets"
     size = _count({word: len(entry.octets)}, language)
-    where = _say("line", language).format(entry.chunk.line)
+    where = _say("line", language).format(entry.chunk.line) if entry.chunk.line else ""
     parts = [f"#{number}", entry.chunk.time, _ARROWS[entry.chunk.direction], title, size, where]
     return Cell("  ".join(part for part in parts if part.strip()), "bold red" if entry.garbage else "bold cyan")
 
@@ -205,22 +205,31 @@ def _reading(number: int, entry: Entry, batch: ReadingBatch, row: int, language:
         "meaning": quantity.meaning.in_language(language),
         "value": None if batch.missing[row] else to_text(int(batch.value[row]), quantity.exponent),
         "unit": quantity.unit,
-        "profile": _PROFILES[Profile(int(batch.profile[row]))].in_language(language),
+        "profile": series(int(batch.profile[row]), language),
         "quality": [flag.name for flag in Quality(int(batch.quality[row]))],
     }
 
 
 def _cells(row: Json, language: Language) -> list[Cell]:
-    """A reading as a row of the table: no zeros beyond what says something, joules in the unit people use."""
-    value, unit = row["value"], str(row["unit"])
-    text = _say("none", language)
-    if isinstance(value, str):
-        if unit == "J":
-            value, unit = format(Decimal(value).scaleb(-6), "f"), "MJ"
-        text = value.rstrip("0").rstrip(".") if "." in value else value
+    """A reading as a row of the table."""
+    text, unit = amount(row["value"], str(row["unit"]), language)
     moment = str(row["time"] or row["logged"] or _say("now", language))
     before = [f"#{row['frame']}", str(row["meter"]), moment, str(row["meaning"])]
-    return [*map(Cell, before), Cell(text, "bold green"), Cell(_unit(unit)), Cell(str(row["profile"]))]
+    return [*map(Cell, before), Cell(text, "bold green"), Cell(unit), Cell(str(row["profile"]))]
+
+
+def amount(value: str | None, unit: str, language: Language) -> tuple[str, str]:
+    """An exact decimal number and its unit as people write them: no needless zeros, and joules as megajoules."""
+    if value is None:
+        return _say("none", language), _unit(unit)
+    if unit == "J":
+        value, unit = format(Decimal(value).scaleb(-6), "f"), "MJ"
+    return value.rstrip("0").rstrip(".") if "." in value else value, _unit(unit)
+
+
+def series(profile: int, language: Language) -> str:
+    """What the series is called that a reading belongs to."""
+    return _PROFILES[Profile(profile)].in_language(language)
 
 
 def _unit(unit: str) -> str:

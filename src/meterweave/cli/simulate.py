@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import time
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from meterweave.errors import ConfigError
-from meterweave.simulator import Address, Faults, Habits, Plan, Protocol, Terminal, TownClock, build, run, terminals_of
-from meterweave.simulator import truth as ground_truth
-from meterweave.simulator.session import State
-from meterweave.simulator.town import DAY_S, LOCAL_S
-
-STATUS_EVERY_S = 5.0
 
 
 def simulate(
@@ -36,31 +24,63 @@ def simulate(
         int, typer.Option(help="Water, gas and heat meters; all behind the DL/T 698.45 concentrators.")
     ] = 600,
     seed: Annotated[int, typer.Option(help="The same seed builds the same town, with the same faults.")] = 1,
-    days: Annotated[int, typer.Option(help="Local days before today that are back-filled.")] = 7,
+    days: Annotated[int, typer.Option(help="Local days before today of which meters have readings.")] = 7,
+    backlog: Annotated[
+        int, typer.Option(metavar="DAYS", help="Of these, days that the concentrators report unasked.")
+    ] = 0,
     speed: Annotated[float, typer.Option(help="Time lapse: seconds in the town for each of ours.")] = 1.0,
+    start: Annotated[
+        float | None, typer.Option(metavar="UNIX_S", help="The town's time when it begins; now, unless told.")
+    ] = None,
+    began: Annotated[
+        float | None, typer.Option(metavar="UNIX_S", help="Our time at which that was; now, unless told.", hidden=True)
+    ] = None,
     faults: Annotated[
         float,
         typer.Option(metavar="RATE", help="Spoiled frames, repeats, late reports, wrong clocks, dead meters; 0 to 1."),
     ] = 0.0,
+    bad_town: Annotated[
+        bool, typer.Option("--bad-town", help="A bad day: spoiled frames, dead links, restarts, repeats, wrong clocks.")
+    ] = False,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Nobody has told the concentrators yet which meters and tasks they have.")
+    ] = False,
     heartbeat: Annotated[float, typer.Option(metavar="SECONDS", help="From heartbeat to heartbeat.")] = 60.0,
     truth: Annotated[
         Path | None, typer.Option(metavar="FILE.parquet", help="Write what every meter really had, at the end.")
     ] = None,
+    truth_events: Annotated[
+        Path | None,
+        typer.Option("--truth-events", metavar="FILE.parquet", help="Write everything that happened, at the end."),
+    ] = None,
+    archives: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the town's archives first, to an .xlsx or to .csv files.")
+    ] = None,
 ) -> None:
     """Run a town of concentrators and meters against a centre, until Ctrl-C.
 
-    Every concentrator logs in, reports what its meters measured in the last days, then goes on live. What the centre
-    does not confirm is sent again.
+    Every concentrator logs in, reports the days of the backlog, if any, then each reading as it falls due. What the
+    centre does not confirm is sent again; what it asks for is answered from the memory of the last days.
     """
+    from meterweave.cli.fleet import address, work  # noqa: PLC0415 - loading a town takes a second that others can spare
+    from meterweave.simulator import Faults, Habits, Plan, Protocol, TownClock, build, terminals_of  # noqa: PLC0415
+    from meterweave.simulator import archives as town_archives  # noqa: PLC0415
+    from meterweave.simulator import truth as ground_truth  # noqa: PLC0415
+    from meterweave.simulator.town import DAY_S, LOCAL_S  # noqa: PLC0415
+
     centres = {
-        protocol: _address(text) for protocol, text in zip(Protocol, (dlt698, gdw1376), strict=True) if text is not None
+        protocol: address(text) for protocol, text in zip(Protocol, (dlt698, gdw1376), strict=True) if text is not None
     }
-    if not centres:
+    if not centres and archives is None:
         raise ConfigError("nobody to report to: give --dlt698 HOST:PORT, --gdw1376 HOST:PORT or both")
+    if not 0 <= backlog <= days:
+        raise ConfigError(f"backlog is {backlog} days, wanted 0 to the {days} that meters have readings of")
     if speed <= 0 or heartbeat <= 0:
         raise ConfigError(f"speed is {speed} and heartbeat {heartbeat}, wanted more than 0")
-    now_s = int(time.time())
-    first_s = (now_s + LOCAL_S) // DAY_S * DAY_S - LOCAL_S - days * DAY_S
+    clock = TownClock.beginning(start, speed, began)
+    now_s = int(clock.start_s)
+    today_s = (now_s + LOCAL_S) // DAY_S * DAY_S - LOCAL_S
+    first_s = today_s - days * DAY_S
     wanted = Plan(
         terminals=terminals,
         meters=meters,
@@ -68,61 +88,30 @@ def simulate(
         seed=seed,
         first_s=first_s,
         days=days,
-        protocols=tuple(centres),
-        faults=Faults.of(faults),
+        protocols=tuple(centres or Protocol),
+        faults=Faults.bad_town() if bad_town else Faults.of(faults),
     )
     town = build(wanted)
     left_out = others - sum(len(site.meters) for site in town) + meters
     if left_out:
         typer.echo(f"{left_out} water, gas and heat meters are left out: no concentrator speaks DL/T 698.45", err=True)
-    fleet = terminals_of(town, first_s, seed=seed, faults=wanted.faults, habits=Habits(heartbeat_s=heartbeat))
-    clock = TownClock(now_s, speed, time.monotonic())
-    asyncio.run(_until_stopped(fleet, centres, clock, seed))
-    typer.echo(_status(fleet, clock))
+    if archives is not None:
+        for file in town_archives.write(town, archives, first_s):
+            typer.echo(f"archives of the town in {file}")
+        if not centres:
+            return
+    fleet = terminals_of(
+        town,
+        first_s,
+        seed=seed,
+        faults=wanted.faults,
+        habits=Habits(heartbeat_s=heartbeat, bare=bare),
+        report_from_s=today_s - backlog * DAY_S if backlog else now_s,
+    )
+    work(fleet, centres, clock, seed)
     if truth:
         count = ground_truth.write(town, first_s, clock.now().town_s, truth)
         typer.echo(f"{count} true readings in {truth}")
-
-
-async def _until_stopped(
-    fleet: Sequence[Terminal], centres: dict[Protocol, Address], clock: TownClock, seed: int
-) -> None:
-    tasks = [asyncio.create_task(run(fleet, centres, clock, seed)), asyncio.create_task(_tell(fleet, clock))]
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, tasks[0].cancel)
-    with suppress(asyncio.CancelledError):
-        await tasks[0]
-    tasks[1].cancel()
-
-
-async def _tell(fleet: Sequence[Terminal], clock: TownClock) -> None:
-    while True:
-        await asyncio.sleep(STATUS_EVERY_S)
-        typer.echo(_status(fleet, clock))
-
-
-def _status(fleet: Sequence[Terminal], clock: TownClock) -> str:
-    total: Counter[str] = Counter()
-    for terminal in fleet:
-        counts = terminal.counts
-        total.update(
-            online=terminal.state is State.ONLINE,
-            idle=terminal.idle(clock.now().town_s),
-            confirmed=counts.reports_confirmed,
-            rows=counts.readings_confirmed,
-            repeated=counts.reports_repeated,
-            answered=counts.questions_answered,
-        )
-    return (
-        f"{total['online']}/{len(fleet)} terminals online, {total['idle']} with nothing left to send; "
-        f"{total['confirmed']} reports confirmed ({total['rows']} meter moments), {total['repeated']} repeated; "
-        f"{total['answered']} questions answered"
-    )
-
-
-def _address(text: str) -> Address:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ConfigError(f"{text!r} is no HOST:PORT")
-    return Address(host.strip("[]"), int(port))
+    if truth_events:
+        count = ground_truth.write_events(fleet, now_s, clock.now().town_s, truth_events)
+        typer.echo(f"{count} true events in {truth_events}")

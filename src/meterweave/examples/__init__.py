@@ -1,1 +1,1 @@
-"""Recorded conversations that ship with the package, for the demo and the documentation."""
+"""Recorded conversations that ship with the package, for trying the decoder and for the documentation."""

@@ -14,6 +14,8 @@ class Counters:
     connections_made: int = 0
     connections_turned_away: int = 0
     """Closed as they came: too many are open."""
+    connections_not_allowed: int = 0
+    """Closed as they came: not from a network that may call."""
     connections_closed: int = 0
     """Closed by us, for silence, garbage, a refused or a second login."""
     logins: int = 0
@@ -29,9 +31,9 @@ class Counters:
     pushes_broken: int = 0
     """A good frame around content that cannot be decoded; not acknowledged."""
     pushes_empty: int = 0
-    """Nothing in it that would be kept, such as event records; not acknowledged."""
+    """Neither readings nor events in it: kept as its frame and acknowledged; neither, where no frames are kept."""
     pushes_unknown_meter: int = 0
-    """At least one meter is not in the archives; the others' readings are kept, the push is not acknowledged."""
+    """At least one meter is not in the archives; what is of the others is kept, the push is not acknowledged."""
     pushes_dropped: int = 0
     """No room to wait; not acknowledged."""
     pushes_not_kept: int = 0
@@ -39,3 +41,12 @@ class Counters:
     readings: int = 0
     """On disk."""
     readings_unknown_meter: int = 0
+    events: int = 0
+    """On disk."""
+    events_unknown_meter: int = 0
+    calls: int = 0
+    """Conversations that the centre began."""
+    calls_unknown: int = 0
+    """Of these, how many ended without an answer that tells what came of it."""
+    answers_missed: int = 0
+    """Questions to which no answer came in time; they may have been asked again."""

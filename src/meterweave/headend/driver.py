@@ -7,12 +7,16 @@ answers; it knows no socket and no clock, and raises nothing whatever the frames
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
 from meterweave.metering.batch import ReadingBatch
+from meterweave.metering.events import EventBatch
 from meterweave.protocols.stream import FrameDecoder
+
+if TYPE_CHECKING:
+    from meterweave.headend.operations import Conversation, Operation
 
 
 class Login(NamedTuple):
@@ -52,6 +56,15 @@ class Part(NamedTuple):
     answer: bytes
 
 
+class Answer(NamedTuple):
+    """A terminal answers what it was asked."""
+
+    address_key: int
+    number: int  # of the question, as `operations.Ask` has it
+    octets: bytes  # what `Driver.readings` takes
+    message: Any  # as the driver decoded it; for the conversation that waits for it
+
+
 class Other(NamedTuple):
     """A frame this centre has no use for."""
 
@@ -59,7 +72,7 @@ class Other(NamedTuple):
     what: str
 
 
-Said = Login | Heartbeat | Logout | Push | Part | Other
+Said = Login | Heartbeat | Logout | Push | Part | Answer | Other
 
 
 class Driver(ABC):
@@ -86,7 +99,19 @@ class Driver(ABC):
     def refuse(self, said: Login, *, received_us: int, now_us: int, zone: ZoneInfo) -> bytes:
         """The answer to a terminal that is not let in."""
 
+    @abstractmethod
+    def converse(self, wanted: Operation, *, clock: Callable[[], int], zone: ZoneInfo) -> Conversation:
+        """How to go about it; `clock` tells the time of day [us since 1970, UTC] whenever a frame needs it.
+
+        One conversation at a time; what the protocol has no words for is refused before anything is asked.
+        """
+
     @classmethod
     @abstractmethod
     def readings(cls, pushes: Sequence[bytes], *, received: int, zone: ZoneInfo) -> ReadingBatch:
         """The readings of what many terminals pushed, in columns; `frame` is the index in `pushes`."""
+
+    @classmethod
+    @abstractmethod
+    def events(cls, pushes: Sequence[bytes], *, received: int, zone: ZoneInfo) -> EventBatch:
+        """The events in what many terminals pushed; `frame` is the index in `pushes`. Cheap where there are none."""

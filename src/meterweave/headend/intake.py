@@ -1,34 +1,36 @@
-"""From pushes to readings on disk: what all sessions pushed within a tick is decoded in columns and kept together.
+"""From pushes to readings and events on disk: what all sessions pushed within a tick is kept together.
 
 offer ─► (tick) decode ─► wire keys to meters ─► journal, fsync ─► settled: acknowledge
 
-A push is acknowledged when every reading in it is on disk, and never before. Where a meter is unknown, the readings of
-the others are kept and the push stays unacknowledged, so that the terminal offers it again when the archives know more.
+A push is acknowledged when every reading and every event in it is on disk, and never before. Where a meter is unknown,
+what is known of the others is kept and the push stays unacknowledged, so that the terminal offers it again when the
+archives know more. The frames are kept too, for tracing, unless the lake keeps no frames; a push that holds neither
+readings nor events is then kept as its frame alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 import structlog
-from numpy.typing import NDArray
 
 from meterweave.headend.counters import Counters
 from meterweave.headend.driver import Driver, Push
 from meterweave.headend.enrolment import EnrolmentDesk, NewMeter
+from meterweave.headend.lake_rows import event_rows, frame_rows
+from meterweave.headend.naming import Ints, Named, Stranger, name
 from meterweave.headend.settings import HeadEndSettings
 from meterweave.headend.unknown import Unknown
 from meterweave.lake import JournalError, Lake
-from meterweave.metering.batch import ReadingBatch, Source
+from meterweave.metering.batch import ReadingBatch
 from meterweave.registry import Directory
-from meterweave.registry.key_table import UNKNOWN
 from meterweave.registry.terminal_table import TerminalEntry
 
 _log = structlog.get_logger(__name__)
@@ -38,7 +40,11 @@ class Sender(Protocol):
     """Whose pushes they are."""
 
     def settle(self, acknowledgements: list[bytes], settled: int) -> None:
-        """`settled` pushes are dealt with; send these answers."""
+        """`settled` pushes are dealt with; send these answers.
+
+        There is one for each push that has one and is fully kept, so a sender that gives every push an acknowledgement
+        learns how many were.
+        """
         ...
 
 
@@ -64,10 +70,17 @@ class Intake:
 
     Parameters
     ----------
+    clock : callable
+        The time of day. [us since 1970, UTC]
     on_room : callable
         Called when `crowded` is over.
     desk : EnrolmentDesk, optional
         Where unknown meters are enrolled; without it they stay unknown.
+
+    Attributes
+    ----------
+    on_kept : list of callables
+        Each is called with readings that have just come on disk, their meters named by ids.
     """
 
     def __init__(
@@ -78,12 +91,14 @@ class Intake:
         counters: Counters,
         *,
         zone: ZoneInfo,
+        clock: Callable[[], int],
         on_room: Callable[[], None],
         desk: EnrolmentDesk | None = None,
     ) -> None:
         self._directory, self._lake, self._settings, self._counters = directory, lake, settings, counters
-        self._zone, self._on_room, self._desk = zone, on_room, desk
+        self._zone, self._clock, self._on_room, self._desk = zone, clock, on_room, desk
         self.unknown_meters: Unknown[MeterName] = Unknown(settings.unknown_max)
+        self.on_kept: list[Callable[[ReadingBatch], None]] = []
         self._waiting: deque[Offer] = deque()
         self._octets = 0  # of all pushes not settled
         self._keeping: set[asyncio.Task[None]] = set()
@@ -91,6 +106,7 @@ class Intake:
         self._timer: asyncio.Handle | None = None
         self._next_tick = 0.0
         self._failing = False
+        self._archiving = lake.settings.frames_days > 0
 
     @property
     def crowded(self) -> bool:
@@ -128,7 +144,7 @@ class Intake:
         offers = [self._waiting.popleft() for _ in range(count)]
         # What is left over is decoded in the loop's next round; others have their turn before.
         self._next_tick = loop.time() + (0.0 if self._waiting else self._settings.tick_s)
-        received = time.time_ns() // 1000
+        received = self._clock()
         for driver in {offer.driver for offer in offers}:
             of_driver = [offer for offer in offers if offer.driver is driver]
             try:
@@ -140,64 +156,59 @@ class Intake:
 
     def _take(self, offers: list[Offer], received: int) -> None:
         """Decode pushes of one protocol, and see to it that each is settled."""
-        batch = offers[0].driver.readings([one.push.octets for one in offers], received=received, zone=self._zone)
-        meter = self._meters(batch, offers)
-        unknown = meter == UNKNOWN
-        lacking = np.unique(batch.frame[unknown])
-        full = np.unique(batch.frame)
-        self._counters.pushes_broken += len(batch.bad)
-        self._counters.pushes_empty += len(offers) - len(full) - len(batch.bad)
-        enrolling = self._strangers(batch, unknown, offers, received) if len(lacking) else set()
-        final = unknown & ~np.isin(batch.frame, list(enrolling))
-        self._counters.readings_unknown_meter += int(final.sum())
-        self._counters.pushes_unknown_meter += len(lacking) - len(enrolling)
-        complete = set(np.setdiff1d(full, lacking).tolist())
-        rest = [(one, index in complete) for index, one in enumerate(offers) if index not in enrolling]
-        rows = ~unknown if not enrolling else ~unknown & ~np.isin(batch.frame, list(enrolling))
-        if rows.any():
-            named = replace(batch, meter=meter)
-            self._start(self._keep(named if rows.all() else _selected(named, rows), rest), self._keeping)
+        terminals = np.array([one.terminal.id for one in offers], np.int64)
+        named = self._named(offers, terminals, received)
+        strangers = named.strangers()
+        waiting, new = self._meet(strangers, offers, received)
+        complete = self._complete(named, {one.push for one in strangers}, waiting, len(offers))
+        left = named.without(waiting)
+        known = left.known()
+        self._counters.readings_unknown_meter += len(left.readings) - len(known.readings)
+        self._counters.events_unknown_meter += len(left.events) - len(known.events)
+        content = _content(known, terminals, received)
+        if self._archiving:
+            archived = [index for index in range(len(offers)) if index not in waiting and index not in named.bad]
+            content = content._replace(frames=_frames(offers, archived, terminals, received))
+        settled = [(one, index in complete) for index, one in enumerate(offers) if index not in waiting]
+        if content.empty:
+            self._settle(settled, kept=False)
         else:
-            self._settle(rest, kept=False)
+            self._start(self._keep(content, settled), self._keeping)
+        if waiting:
+            self._start(self._enrol([offers[one] for one in sorted(waiting)], new), self._enrolling)
 
-    def _meters(self, batch: ReadingBatch, offers: Sequence[Offer]) -> NDArray[np.int64]:
-        """The ids of the meters of all readings; `UNKNOWN` where the archives have none."""
-        if not len(batch):
-            return batch.meter
-        snapshot = self._directory.snapshot
-        terminals = np.array([one.terminal.id for one in offers], np.int64)[batch.frame]
-        forwarded = batch.source == Source.FORWARDED
-        if not forwarded.any():
-            return snapshot.meters_of_many(terminals, batch.meter)
-        return np.where(
-            forwarded,
-            snapshot.forwarded_meters_of_many(terminals, batch.meter),
-            snapshot.meters_of_many(terminals, batch.meter),
-        )
+    def _named(self, offers: Sequence[Offer], terminals: Ints, received: int) -> Named:
+        """What the pushes hold, and whose it is."""
+        driver, octets = offers[0].driver, [one.push.octets for one in offers]
+        readings = driver.readings(octets, received=received, zone=self._zone)
+        events = driver.events(octets, received=received, zone=self._zone)
+        return name(readings, events, terminals, self._directory.snapshot)
 
-    def _strangers(
-        self, batch: ReadingBatch, unknown: NDArray[np.bool_], offers: Sequence[Offer], now_us: int
-    ) -> set[int]:
-        """Have unknown meters enrolled, where that may help, and note the others; which pushes wait for that."""
-        columns = (batch.frame, batch.meter, batch.quantity, batch.source)
-        rows = list(zip(*(one[unknown].tolist() for one in columns), strict=True))
+    def _complete(self, named: Named, lacking: set[int], waiting: set[int], count: int) -> set[int]:
+        """The pushes of which all will be on disk when what is known is; the others are counted."""
+        holding = named.holding()
+        empty = set(range(count)) - holding - named.bad
+        self._counters.pushes_broken += len(named.bad)
+        self._counters.pushes_empty += len(empty)
+        self._counters.pushes_unknown_meter += len(lacking - waiting)
+        return (holding | empty if self._archiving else holding) - lacking - named.bad
+
+    def _meet(self, strangers: Sequence[Stranger], offers: Sequence[Offer], now_us: int) -> _Meeting:
+        """Whom to enrol, where that may help, and which pushes wait for it; the others are noted."""
         again_us = now_us - round(self._settings.enrol_again_s * 1e6)
         new: dict[MeterName, NewMeter] = {}
-        enrolling: set[int] = set()
-        for frame, key, quantity, source in rows if self._desk is not None else ():
-            offer = offers[frame]
-            name = MeterName(offer.terminal.id, key)
-            if not offer.enrolled and not self.unknown_meters.lately(name, again_us):
-                protocol = offer.terminal.protocol
-                new[name] = NewMeter(offer.terminal.id, protocol, key, quantity, source == Source.FORWARDED)
-                enrolling.add(frame)
-        for frame, key, _, _ in rows:
-            terminal = offers[frame].terminal
-            if frame not in enrolling and self.unknown_meters.meet(MeterName(terminal.id, key), now_us):
+        waiting: set[int] = set()
+        for push, key, quantity, forwarded in strangers if self._desk is not None else ():
+            offer = offers[push]
+            meter = MeterName(offer.terminal.id, key)
+            if not offer.enrolled and not self.unknown_meters.lately(meter, again_us):
+                new[meter] = NewMeter(offer.terminal.id, offer.terminal.protocol, key, quantity, forwarded)
+                waiting.add(push)
+        for push, key, _, _ in strangers:
+            terminal = offers[push].terminal
+            if push not in waiting and self.unknown_meters.meet(MeterName(terminal.id, key), now_us):
                 _log.warning("unknown meter", terminal=terminal.address, key=f"{key:x}")
-        if enrolling:
-            self._start(self._enrol([offers[one] for one in sorted(enrolling)], list(new.values())), self._enrolling)
-        return enrolling
+        return _Meeting(waiting, list(new.values()))
 
     async def _enrol(self, offers: Sequence[Offer], new: Sequence[NewMeter]) -> None:
         assert self._desk is not None
@@ -206,22 +217,31 @@ class Intake:
         finally:
             self._waiting.extendleft(one._replace(enrolled=True) for one in reversed(offers))
 
-    async def _keep(self, batch: ReadingBatch, offers: Sequence[tuple[Offer, bool]]) -> None:
+    async def _keep(self, content: _Content, offers: Sequence[tuple[Offer, bool]]) -> None:
         kept = False
+        readings, events, frames = content
         try:
-            await self._lake.append(batch.to_arrow())
+            await self._lake.append(readings.to_arrow() if readings is not None else None, events=events, frames=frames)
             kept = True
         except JournalError as error:
             if not self._failing:
-                _log.error("readings cannot be kept; terminals are not acknowledged", error=str(error))
+                _log.error("what comes in cannot be kept; terminals are not acknowledged", error=str(error))
             self._failing = True
         else:
-            self._counters.readings += len(batch)
             if self._failing:
-                _log.info("readings are kept again")
+                _log.info("what comes in is kept again")
             self._failing = False
+            self._count(content)
         finally:
             self._settle(offers, kept=kept)
+
+    def _count(self, content: _Content) -> None:
+        """Count what is on disk, and tell who wants to know of it."""
+        self._counters.events += content.events.num_rows if content.events is not None else 0
+        if content.readings is not None:
+            self._counters.readings += len(content.readings)
+            for tell in self.on_kept:
+                tell(content.readings)
 
     def _settle(self, offers: Iterable[tuple[Offer, bool]], *, kept: bool) -> None:
         """Tell the senders; of each push, whether it is complete, and of all, whether they are on disk."""
@@ -257,6 +277,36 @@ class Intake:
         task.add_done_callback(ended)
 
 
-def _selected(batch: ReadingBatch, rows: NDArray[np.bool_]) -> ReadingBatch:
-    columns = (field.name for field in fields(batch) if field.name != "bad")
-    return ReadingBatch(**{name: getattr(batch, name)[rows] for name in columns})
+class _Meeting(NamedTuple):
+    """What is to be done about unknown meters."""
+
+    waiting: set[int]  # the pushes that wait until their meters are enrolled
+    new: list[NewMeter]
+
+
+class _Content(NamedTuple):
+    """What is kept of a tick's pushes."""
+
+    readings: ReadingBatch | None
+    events: pa.RecordBatch | None
+    frames: pa.RecordBatch | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to keep."""
+        return self.readings is None and self.events is None and self.frames is None
+
+
+def _content(known: Named, terminals: Ints, received: int) -> _Content:
+    readings = replace(known.readings, meter=known.reading_meter) if len(known.readings) else None
+    if not known.events:
+        return _Content(readings, None)
+    return _Content(readings, event_rows(known.events, terminals[known.event_frame], known.event_meter, received))
+
+
+def _frames(offers: Sequence[Offer], archived: Sequence[int], terminals: Ints, received: int) -> pa.RecordBatch | None:
+    """The frames of these pushes; None where there are none."""
+    if not archived:
+        return None
+    octets = [offers[index].push.octets for index in archived]
+    return frame_rows(octets, terminals[archived], offers[0].driver.protocol, received)

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from ssl import SSLContext
 from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from meterweave.headend.calls import OFFLINE, Caller
 from meterweave.headend.counters import Counters
 from meterweave.headend.dlt698 import Dlt698Driver
-from meterweave.headend.driver import Driver
+from meterweave.headend.driver import Driver, Push
 from meterweave.headend.enrolment import EnrolmentDesk, NewTerminal
 from meterweave.headend.gdw1376 import Gdw1376Driver
-from meterweave.headend.intake import Intake
-from meterweave.headend.session import Admit, Close, Effect, Send, Session, Store
+from meterweave.headend.intake import Intake, Sender
+from meterweave.headend.networks import Networks
+from meterweave.headend.operations import NotSent, Operation, Outcome
+from meterweave.headend.session import Admit, Close, Effect, Hear, Send, Session, Store
 from meterweave.headend.settings import HeadEndSettings
 from meterweave.headend.unknown import Unknown
 from meterweave.lake import Lake
@@ -56,6 +60,13 @@ class HeadEnd:
         Whether unknown terminals and meters are taken into the archives.
     zone : ZoneInfo
         In which the clocks of the terminals run.
+    clock : callable
+        The time of day that terminals are told; anything but the real one is for simulated towns. [us since 1970, UTC]
+
+    Attributes
+    ----------
+    on_enter : list of callables
+        Each is called with the terminal when one has logged in.
     """
 
     def __init__(
@@ -67,14 +78,23 @@ class HeadEnd:
         *,
         enrol: bool = False,
         zone: ZoneInfo = SHANGHAI,
+        clock: Callable[[], int] | None = None,
     ) -> None:
-        self.settings, self.zone = settings or HeadEndSettings(), zone
+        self.settings, self.zone, self.clock = settings or HeadEndSettings(), zone, clock or _now_us
+        self.on_enter: list[Callable[[TerminalEntry], None]] = []
         self.counters = Counters()
         self.unknown_terminals: Unknown[TerminalName] = Unknown(self.settings.unknown_max)
         self._registry, self._directory = registry, directory
         self._desk = EnrolmentDesk(registry, directory, self.settings) if enrol else None
         self.intake = Intake(
-            directory, lake, self.settings, self.counters, zone=zone, on_room=self._on_room, desk=self._desk
+            directory,
+            lake,
+            self.settings,
+            self.counters,
+            zone=zone,
+            clock=self.clock,
+            on_room=self._on_room,
+            desk=self._desk,
         )
         self.connections: set[Connection] = set()
         self._online: dict[int, Connection] = {}
@@ -99,8 +119,23 @@ class HeadEnd:
         """Wait for ever; ends with the exception where a part of the centre fails, so that it can be started anew."""
         await asyncio.gather(*self._tasks)
 
-    async def listen(self, protocol: str, host: str, port: int) -> tuple[str, int]:
+    async def listen(
+        self,
+        protocol: str,
+        host: str,
+        port: int,
+        *,
+        tls: SSLContext | None = None,
+        networks: Networks | None = None,
+    ) -> tuple[str, int]:
         """Open a port for terminals of one protocol; where it is, which tells the port where `port` is 0.
+
+        Parameters
+        ----------
+        tls : SSLContext, optional
+            With which terminals have to encrypt; see `meterweave.headend.networks.server_tls`.
+        networks : Networks, optional
+            From where terminals may call; without it, from anywhere.
 
         Raises
         ------
@@ -109,7 +144,14 @@ class HeadEnd:
         """
         loop = asyncio.get_running_loop()
         driver = DRIVERS[protocol]
-        server = await loop.create_server(lambda: Connection(self, driver), host, port, backlog=_BACKLOG)
+        server = await loop.create_server(
+            lambda: Connection(self, driver, networks),
+            host,
+            port,
+            backlog=_BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=self.settings.login_within_s if tls else None,
+        )
         self._servers.append(server)
         where = server.sockets[0].getsockname()
         return where[0], where[1]
@@ -133,10 +175,40 @@ class HeadEnd:
         await asyncio.gather(*self._tasks, *self._admissions, return_exceptions=True)
         await self._write_seen()
 
+    # What the rest of the centre asks ----------------------------------------------------------------------------
+
+    def online(self, terminal: int) -> bool:
+        """Whether the terminal with this id has a session."""
+        return terminal in self._online
+
+    def terminals_online(self) -> Collection[int]:
+        """The ids of all terminals that have a session; changes as they come and go."""
+        return self._online.keys()
+
+    async def call(
+        self, terminal: int, wanted: Operation, *, urgent: bool = False, begin_s: float | None = None
+    ) -> Outcome:
+        """Have the terminal with this id do something; returns when it is clear what came of it.
+
+        Parameters
+        ----------
+        urgent : bool
+            Somebody waits for it: it goes before all calls to this terminal that wait and are not.
+        begin_s : float, optional
+            How long it may wait for its turn; after that nothing is sent. [s]
+        """
+        connection = self._online.get(terminal)
+        if connection is None:
+            return NotSent(OFFLINE)
+        return await connection.caller.carry_out(wanted, urgent=urgent, begin_s=begin_s)
+
     # What connections ask of the centre --------------------------------------------------------------------------
 
-    def opened(self, connection: Connection) -> bool:
-        """A connection came; whether it may stay."""
+    def opened(self, connection: Connection, peer: str, networks: Networks | None) -> bool:
+        """A connection came from the address `peer`; whether it may stay."""
+        if networks is not None and peer not in networks:
+            self.counters.connections_not_allowed += 1
+            return False
         if len(self.connections) >= self.settings.connections_max:
             self.counters.connections_turned_away += 1
             return False
@@ -155,7 +227,7 @@ class HeadEnd:
         """A terminal wants to log in."""
         protocol = connection.driver.protocol
         entry = self._directory.snapshot.terminal(protocol, address_key)
-        again_us = _now_us() - round(self.settings.enrol_again_s * 1e6)
+        again_us = self.clock() - round(self.settings.enrol_again_s * 1e6)
         name = TerminalName(protocol, address_text(protocol, address_key))
         if entry is None and self._desk is not None and not self.unknown_terminals.lately(name, again_us):
             task = asyncio.get_running_loop().create_task(self._enrol(self._desk, connection, address_key))
@@ -170,13 +242,16 @@ class HeadEnd:
         self._decide(connection, address_key, self._directory.snapshot.terminal(protocol, address_key))
 
     def _decide(self, connection: Connection, address_key: int, entry: TerminalEntry | None) -> None:
-        now, now_us = asyncio.get_running_loop().time(), _now_us()
+        now, now_us = asyncio.get_running_loop().time(), self.clock()
         name = TerminalName(connection.driver.protocol, address_text(connection.driver.protocol, address_key))
         if entry is not None and entry.may_log_in:
             effects = connection.session.admitted(entry, now=now, now_us=now_us)
             if effects:
                 self._enter(connection, entry)
             connection.carry_out(effects)
+            if effects:
+                for tell in self.on_enter:
+                    tell(entry)
             self.unknown_terminals.forget(name)
             return
         reason = "unknown terminal" if entry is None else f"terminal is {entry.state}"
@@ -252,11 +327,20 @@ class HeadEnd:
 class Connection(asyncio.Protocol):
     """One socket: carries out its session's effects."""
 
-    def __init__(self, head_end: HeadEnd, driver: type[Driver]) -> None:
-        self.head_end, self.driver = head_end, driver
+    def __init__(self, head_end: HeadEnd, driver: type[Driver], networks: Networks | None) -> None:
+        self.head_end, self.driver, self._networks = head_end, driver, networks
         settings, now = head_end.settings, asyncio.get_running_loop().time()
         codec = driver(settings.apdu_octets_max)
         self.session = Session(codec, settings, head_end.counters, now=now, zone=head_end.zone)
+        self.caller = Caller(
+            codec,
+            settings,
+            head_end.counters,
+            zone=head_end.zone,
+            clock=head_end.clock,
+            send=self._send,
+            offer=self._offer,
+        )
         self.entered: int | None = None
         """Id of the terminal under which the centre knows it to be online."""
         self._transport: asyncio.Transport | None = None
@@ -268,17 +352,18 @@ class Connection(asyncio.Protocol):
         stream = cast(asyncio.Transport, transport)
         self._transport = stream
         stream.set_write_buffer_limits(self.head_end.settings.write_octets_max)
-        if not self.head_end.opened(self):
+        if not self.head_end.opened(self, stream.get_extra_info("peername")[0], self._networks):
             stream.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self.session.lost()
+        self.caller.lost()
         self.head_end.closed(self)
 
     def data_received(self, data: bytes) -> None:
         now = asyncio.get_running_loop().time()
-        self.carry_out(self.session.receive(data, now=now, now_us=_now_us()))
+        self.carry_out(self.session.receive(data, now=now, now_us=self.head_end.clock()))
         self.read_or_wait()
 
     def eof_received(self) -> bool:
@@ -309,6 +394,8 @@ class Connection(asyncio.Protocol):
                 case Store(pushes):
                     assert terminal is not None
                     self.head_end.intake.offer(self, self.driver, terminal, pushes)
+                case Hear(answer):
+                    self.caller.heard(answer)
                 case Admit(address_key):
                     self.head_end.admit(self, address_key)
                 case Close(reason):
@@ -316,6 +403,14 @@ class Connection(asyncio.Protocol):
                     _log.debug("closed", reason=reason, terminal=terminal.address if terminal else None)
                     if transport is not None:
                         self._shut(transport)
+
+    def _send(self, octets: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(octets)
+
+    def _offer(self, sender: Sender, pushes: Sequence[Push]) -> None:
+        assert self.session.terminal is not None  # only a terminal that logged in is called
+        self.head_end.intake.offer(sender, self.driver, self.session.terminal, pushes)
 
     def read_or_wait(self) -> None:
         """Read from the peer while there is room for what it sends, else let it wait."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from meterweave.headend.counters import Counters
-from meterweave.headend.driver import Driver, Heartbeat, Login, Logout, Other, Part, Push, Said
+from meterweave.headend.driver import Answer, Driver, Heartbeat, Login, Logout, Other, Part, Push, Said
 from meterweave.headend.settings import HeadEndSettings
 from meterweave.metering.clock import SHANGHAI
 from meterweave.protocols.stream import Garbage
@@ -71,6 +71,7 @@ TRANSITIONS: Mapping[tuple[State, type], State] = {
     (State.ONLINE, Heartbeat): State.ONLINE,
     (State.ONLINE, Part): State.ONLINE,
     (State.ONLINE, Push): State.ONLINE,
+    (State.ONLINE, Answer): State.ONLINE,
     (State.ONLINE, Logout): State.CLOSED,
     (State.ONLINE, Silence): State.CLOSED,
     (State.ONLINE, Flood): State.CLOSED,
@@ -97,13 +98,19 @@ class Store(NamedTuple):
     pushes: list[Push]
 
 
+class Hear(NamedTuple):
+    """Give this answer to the conversation that waits for it."""
+
+    answer: Answer
+
+
 class Close(NamedTuple):
     """Close the connection once what was sent has gone out."""
 
     reason: str
 
 
-Effect = Send | Admit | Store | Close
+Effect = Send | Admit | Store | Hear | Close
 
 
 class Session:
@@ -233,6 +240,8 @@ class Session:
                 return [Send(answer), Close("logout")]
             case Part():
                 return [Send(said.answer)]
+            case Answer():
+                return [Hear(said)]
 
     def _heard(self, now: float, now_us: int) -> None:
         self.heard_us = now_us

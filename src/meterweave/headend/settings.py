@@ -57,6 +57,15 @@ class HeadEndSettings:
     unknown_max: int = 1000
     """How many unknown terminals, and how many unknown meters, are remembered."""
 
+    answer_s: float = 20.0
+    """How long a terminal may take to answer from its own memory. [s] Slow mobile links need most of it."""
+
+    forwarded_answer_s: float = 60.0
+    """How long it may take where it has to ask a meter first. [s] A power-line carrier with relays needs that long."""
+
+    session_calls_max: int = 32
+    """Calls that wait for one terminal, which is asked one thing at a time; one more is not taken."""
+
     enrol_waiting_max: int = 10_000
     """Most terminals and meters waiting to be enrolled; one more is treated as unknown."""
 

@@ -1,9 +1,10 @@
 """Journal to lake, every few seconds, each row exactly once.
 
-The committer is a thread that reads the journal's oldest blobs, appends their rows to the table under the number of the
-last of them, and lets the journal forget them. Killed between the two, the next run finds the number in the table and
-only trims. While the lake cannot be written the rows stay in the journal, and the first success takes up where the last
-one ended; the first failure and the recovery are logged, not the attempts between.
+The committer is a thread that reads the journal's oldest blobs, appends their rows to the table of their kind under
+the number of the last of them, and lets the journal forget them when all tables have theirs. Killed in between, the
+next run finds in each table the number up to which it has everything, and does only what is left. While the lake cannot
+be written the rows stay in the journal, and the first success takes up where the last one ended; the first failure and
+the recovery are logged, not the attempts between.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ import pyarrow as pa
 
 from meterweave.lake.errors import JournalError, LakeError
 from meterweave.lake.journal import Blob, JournalReader, decode
+from meterweave.lake.kind import Kind
+from meterweave.lake.layout import LAYOUTS
 from meterweave.lake.settings import LakeSettings
-from meterweave.lake.table import ReadingTable
+from meterweave.lake.table import LakeTable
 
 _log = logging.getLogger(__name__)
 
@@ -37,23 +40,23 @@ class CommitStatus:
 
 
 class Committer:
-    """Carries one journal's rows into the table; one for each journal.
+    """Carries one journal's rows into the tables; one for each journal.
 
     Parameters
     ----------
     journal : JournalReader
         The journal's own reader, used by nobody else; closed by `close`.
-    table_path : Path
-        Made when the journal has never been committed to a table, and never again after that.
+    folder : Path
+        The lake's. A table in it is made when the journal has never been committed to it, and never again after that.
     trim : callable
         Takes the sequence number up to which the journal may forget.
     """
 
     def __init__(
-        self, journal: JournalReader, table_path: Path, settings: LakeSettings, trim: Callable[[int], None]
+        self, journal: JournalReader, folder: Path, settings: LakeSettings, trim: Callable[[int], None]
     ) -> None:
-        self._journal, self._path, self._settings, self._trim = journal, table_path, settings, trim
-        self._table: ReadingTable | None = None
+        self._journal, self._folder, self._settings, self._trim = journal, folder, settings, trim
+        self._tables: dict[Kind, LakeTable] = {}
         self._step = threading.Lock()
         self._due = threading.Event()
         self._closing = threading.Event()
@@ -91,57 +94,74 @@ class Committer:
         CommitError
             If the lake cannot be written just now.
         LakeError
-            If the table is not the one this journal belongs to.
+            If a table is not the one this journal belongs to.
         """
         with self._step:
             try:
                 rows = self._commit_all()
             except LakeError as error:
-                self._table = None
+                self._tables = {}
                 self._note_failure(error)
                 raise
             self._note_success()
             return rows
 
     def _commit_all(self) -> int:
-        table = self._open_table()
-        table.refresh()
-        done = table.transaction_version(self._journal.journal_id)
-        self._status = replace(self._status, last_seq=done)
+        tables = self._open_tables()
+        for table in tables.values():
+            table.refresh()
+        done = {kind: table.transaction_version(self._journal.journal_id) for kind, table in tables.items()}
+        self._status = replace(self._status, last_seq=max(done.values()))
         waiting = self._journal.index()
-        if waiting and waiting[0].seq <= done:
-            self._trim(done)
-        elif waiting and waiting[0].seq > done + 1:
+        if (trimmed := self._journal.trimmed()) > self._status.last_seq:
             _log.error(
-                "the lake ends at blob %d and the journal begins at %d: the lake is an older copy", done, waiting[0].seq
+                "the lake ends at blob %d, and the journal gave it all up to %d: the lake is an older copy",
+                self._status.last_seq,
+                trimmed,
             )
         total = 0
-        waiting = [blob for blob in waiting if blob.seq > done]
         while waiting and not self._closing.is_set():
-            piece = _piece(waiting, self._settings.commit_rows_max)
+            piece = _piece(waiting, self._settings)
             waiting = waiting[len(piece) :]
-            octets = self._journal.octets(piece[0].seq, piece[-1].seq)
-            rows = pa.concat_tables([_rows(seq, blob) for seq, blob in octets])
-            table.append(rows, application=self._journal.journal_id, version=piece[-1].seq)
-            self._trim(piece[-1].seq)
-            total += rows.num_rows
+            rows = 0
+            for kind, table in tables.items():
+                rows += self._carry([blob.seq for blob in piece if blob.kind is kind and blob.seq > done[kind]], table)
+            last = piece[-1].seq
+            self._trim(last)
+            total += rows
             status = self._status
             self._status = replace(
-                status, commits=status.commits + 1, rows=status.rows + rows.num_rows, last_seq=piece[-1].seq
+                status,
+                commits=status.commits + bool(rows),
+                rows=status.rows + rows,
+                last_seq=max(last, status.last_seq),
             )
         return total
 
-    def _open_table(self) -> ReadingTable:
-        if self._table is None:
-            bound_to = self._journal.table_id()
-            make = ReadingTable.create if bound_to is None else ReadingTable
-            table = make(self._path, self._settings.zone)
-            if bound_to is None:
-                self._journal.bind(table.table_id)
-            elif bound_to != table.table_id:
-                raise LakeError(f"the journal belongs to lake {bound_to}, but {self._path} is {table.table_id}")
-            self._table = table
-        return self._table
+    def _carry(self, seqs: Sequence[int], table: LakeTable) -> int:
+        """Blobs of one kind into its table, in one commit; how many rows."""
+        octets = self._journal.octets(table.layout.kind, seqs)
+        if not octets:
+            return 0
+        rows = pa.concat_tables([_rows(seq, blob) for seq, blob in octets])
+        table.append(rows, application=self._journal.journal_id, version=seqs[-1])
+        return int(rows.num_rows)
+
+    def _open_tables(self) -> dict[Kind, LakeTable]:
+        if not self._tables:
+            bound_to = self._journal.destinations()
+            self._tables = {kind: self._open_table(kind, bound_to.get(kind)) for kind in Kind}
+        return self._tables
+
+    def _open_table(self, kind: Kind, bound_to: str | None) -> LakeTable:
+        path = self._folder / LAYOUTS[kind].folder
+        make = LakeTable.create if bound_to is None else LakeTable
+        table = make(path, self._settings.zone, kind)
+        if bound_to is None:
+            self._journal.bind(kind, table.table_id)
+        elif bound_to != table.table_id:
+            raise LakeError(f"the journal belongs to lake {bound_to}, but {path} is {table.table_id}")
+        return table
 
     def _run(self) -> None:
         pause = self._settings.commit_interval_s
@@ -179,11 +199,12 @@ def _rows(seq: int, octets: bytes) -> pa.Table:
         raise JournalError(f"blob {seq} of the journal is spoiled: {error}") from error
 
 
-def _piece(waiting: list[Blob], rows_max: int) -> list[Blob]:
-    """As many of the oldest blobs as `rows_max` allows, at least one."""
-    rows, count = 0, 0
+def _piece(waiting: Sequence[Blob], settings: LakeSettings) -> Sequence[Blob]:
+    """As many of the oldest blobs as the settings allow in one commit, at least one."""
+    rows = octets = count = 0
     for blob in waiting:
-        if count and rows + blob.row_count > rows_max:
+        rows, octets = rows + blob.row_count, octets + blob.unpacked
+        if count and (rows > settings.commit_rows_max or octets > settings.commit_octets_max):
             break
-        rows, count = rows + blob.row_count, count + 1
+        count += 1
     return waiting[:count]

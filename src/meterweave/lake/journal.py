@@ -1,13 +1,15 @@
-"""The journal: where readings are safe from the moment we say that they are.
+"""The journal: where rows are safe from the moment we say that they are.
 
 One SQLite file in WAL mode with ``synchronous=FULL``: a transaction is on disk, fsync and all, when `append` returns.
-A row of the table ``blob`` is an Arrow IPC stream of many readings, compressed with LZ4 (measured: a quarter of the
-CPU of zstd at these sizes, at twice its octets, and the journal is short-lived). A torn last page, a half-written WAL
-or a killed process are SQLite's to repair, which it does when the file is next opened: it keeps every transaction
+A row of the table ``blob`` is an Arrow IPC stream of many rows of one kind, compressed with LZ4 (measured: a quarter of
+the CPU of zstd at these sizes, at twice its octets, and the journal is short-lived). A torn last page, a half-written
+WAL or a killed process are SQLite's to repair, which it does when the file is next opened: it keeps every transaction
 whose checksums hold and drops what follows the first that does not, which nobody was told about.
 
-Sequence numbers climb for ever and are never given twice, also after trimming; with the journal's own id they name a
-blob for good, which is what makes the commit to the lake exactly-once.
+Sequence numbers climb for ever and are never given twice; with the journal's own id they name a blob for good, which is
+what makes the commit to the lake exactly-once. Each opening of the file goes on at the number of microseconds since
+1970, which is ahead of all that were given before: so a journal that lost its end, or was restored from an older copy,
+gives no number again that the lake may have seen.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import sqlite3
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -25,17 +28,19 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from meterweave.lake.errors import JournalError, JournalFull
-from meterweave.metering.batch import SCHEMA
+from meterweave.lake.kind import Kind
 
-FORMAT = 1
+FORMAT = 2
 _PAGE_OCTETS = 8192
 _BUSY_TIMEOUT_S = 10.0
 _TABLES = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS blob (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  seq INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
   row_count INTEGER NOT NULL,
   size INTEGER NOT NULL,
+  unpacked INTEGER NOT NULL,
   created_us INTEGER NOT NULL,
   octets BLOB NOT NULL
 );
@@ -43,35 +48,50 @@ CREATE TABLE IF NOT EXISTS identity (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   journal_id TEXT NOT NULL,
   format INTEGER NOT NULL,
-  table_id TEXT
+  trimmed INTEGER NOT NULL
 );
-INSERT OR IGNORE INTO identity VALUES (1, '{{journal_id}}', {FORMAT}, NULL);
+CREATE TABLE IF NOT EXISTS destination (
+  kind TEXT PRIMARY KEY,
+  table_id TEXT NOT NULL
+);
+INSERT OR IGNORE INTO identity VALUES (1, '{{journal_id}}', {FORMAT}, 0);
 COMMIT;
 """
-_INSERT = "INSERT INTO blob (row_count, size, created_us, octets) VALUES (?, ?, ?, ?)"
-_IPC = ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_INSERT = "INSERT INTO blob (seq, kind, row_count, size, unpacked, created_us, octets) VALUES "
+# Handing small blobs to other threads costs more than unpacking them.
+_PACKING = ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+_UNPACKING = ipc.IpcReadOptions(use_threads=False)
+
+
+class Parcel(NamedTuple):
+    """Rows of one kind, packed for the journal."""
+
+    kind: Kind
+    row_count: int
+    unpacked: int  # octets the rows take in memory
+    octets: bytes
 
 
 class Blob(NamedTuple):
     """One row of the journal, without its octets."""
 
     seq: int
+    kind: Kind
     row_count: int
-    size: int  # octets
+    unpacked: int  # octets in memory
 
 
-def encode(batch: pa.RecordBatch) -> bytes:
+def encode(kind: Kind, batch: pa.RecordBatch) -> Parcel:
     """`batch` as an Arrow IPC stream compressed with LZ4."""
     sink = pa.BufferOutputStream()
-    with ipc.new_stream(sink, SCHEMA, options=_IPC) as stream:
+    with ipc.new_stream(sink, batch.schema, options=_PACKING) as stream:
         stream.write_batch(batch)
-    octets: bytes = sink.getvalue().to_pybytes()
-    return octets
+    return Parcel(kind, batch.num_rows, batch.nbytes, sink.getvalue().to_pybytes())
 
 
 def decode(octets: bytes) -> pa.Table:
-    """`encode` undone: a table of `meterweave.metering.batch.SCHEMA`."""
-    return ipc.open_stream(octets).read_all()
+    """The rows that `encode` packed."""
+    return ipc.open_stream(octets, options=_UNPACKING).read_all()
 
 
 class Journal:
@@ -102,10 +122,14 @@ class Journal:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             db = self._connect()
-            self.journal_id, kind = db.execute("SELECT journal_id, format FROM identity").fetchone()
-            if kind != FORMAT:
-                raise JournalError(f"the journal {path} has format {kind}, this program writes {FORMAT}")
+            self.journal_id, found = db.execute("SELECT journal_id, format FROM identity").fetchone()
+            if found != FORMAT:
+                raise JournalError(f"the journal {path} has format {found}, this program writes {FORMAT}")
             self._count(db)
+            (last,) = db.execute(
+                "SELECT max(trimmed, (SELECT COALESCE(MAX(seq), 0) FROM blob)) FROM identity"
+            ).fetchone()
+            self._last_seq: int = max(last, time.time_ns() // 1000)
         except BlockingIOError as error:
             self.close()
             raise JournalError(f"the journal {path} has another writer") from error
@@ -116,8 +140,8 @@ class Journal:
             self.close()
             raise
 
-    def append(self, octets: bytes, row_count: int) -> int:
-        """Keep a blob of so many rows; it is on disk on return. Its sequence number.
+    def append(self, *parcels: Parcel) -> int:
+        """Keep parcels, all of them or none; they are on disk on return. The sequence number of the last.
 
         One statement is one transaction here: each more would let go of the interpreter's lock and, beside a busy
         event loop, wait milliseconds to have it back.
@@ -125,23 +149,31 @@ class Journal:
         Raises
         ------
         JournalFull
-            If it does not fit under `octets_max`; nothing was kept.
+            If they do not fit under `octets_max`; nothing was kept.
         JournalError
             If the disk refuses; nothing was acknowledged, and the next call tries a fresh connection.
         """
-        size = len(octets)
+        size = sum(len(parcel.octets) for parcel in parcels)
         if self.octets_held + size > self.octets_max:
             raise JournalFull(
                 f"the journal holds {self.octets_held} octets of at most {self.octets_max}; {size} more do not fit"
             )
+        now_us, first = time.time_ns() // 1000, self._last_seq + 1
+        values = [
+            value
+            for seq, (kind, row_count, unpacked, octets) in enumerate(parcels, first)
+            for value in (seq, kind.value, row_count, len(octets), unpacked, now_us, octets)
+        ]
+        self._last_seq += len(parcels)  # also where it fails: then nobody knows whether the numbers were used
         try:
-            seq = self._connect().execute(_INSERT, (row_count, size, time.time_ns() // 1000, octets)).lastrowid
-        except sqlite3.Error as error:
+            rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(parcels))
+            self._connect().execute(_INSERT + rows, values)
+        except (sqlite3.Error, OverflowError) as error:
             self._drop_connection()
             raise JournalError(f"the journal {self.path} cannot be written: {error}") from error
         self.octets_held += size
-        self.rows_held += row_count
-        return seq or 0
+        self.rows_held += sum(parcel.row_count for parcel in parcels)
+        return self._last_seq
 
     def trim(self, seq: int) -> None:
         """Forget all blobs up to and including `seq`; their pages are used again.
@@ -153,7 +185,10 @@ class Journal:
         """
         try:
             db = self._connect()
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("UPDATE identity SET trimmed = max(trimmed, ?)", (seq,))
             db.execute("DELETE FROM blob WHERE seq <= ?", (seq,))
+            db.execute("COMMIT")
             self._count(db)
         except sqlite3.Error as error:
             self._drop_connection()
@@ -226,21 +261,29 @@ class JournalReader:
         except sqlite3.Error as error:
             raise JournalError(f"cannot read the journal {path}: {error}") from error
 
-    def index(self, after: int = 0) -> list[Blob]:
-        """The blobs that follow `after`, in order, without their octets."""
-        return [Blob(*row) for row in self._select("SELECT seq, row_count, size FROM blob WHERE seq > ?", after)]
+    def index(self) -> list[Blob]:
+        """The blobs, in order, without their octets."""
+        rows = self._select("SELECT seq, kind, row_count, unpacked FROM blob ORDER BY seq")
+        return [Blob(seq, Kind(kind), row_count, unpacked) for seq, kind, row_count, unpacked in rows]
 
-    def octets(self, first: int, last: int) -> list[tuple[int, bytes]]:
-        """Sequence number and octets of the blobs from `first` to `last`, both included, in order."""
-        return self._select("SELECT seq, octets FROM blob WHERE seq BETWEEN ? AND ?", first, last)
+    def octets(self, kind: Kind, seqs: Sequence[int]) -> list[tuple[int, bytes]]:
+        """Sequence number and octets of the blobs of a kind from the first to the last of `seqs`, in order."""
+        if not seqs:
+            return []
+        sql = "SELECT seq, octets FROM blob WHERE seq BETWEEN ? AND ? AND kind = ? ORDER BY seq"
+        return self._select(sql, seqs[0], seqs[-1], kind.value)
 
-    def table_id(self) -> str | None:
-        """The id of the table this journal has been committed to; None before the first commit."""
-        found: str | None = self._select("SELECT table_id FROM identity")[0][0]
-        return found
+    def trimmed(self) -> int:
+        """The number up to which blobs were forgotten, because the lake had them."""
+        (found,) = self._select("SELECT trimmed FROM identity")[0]
+        return int(found)
 
-    def bind(self, table_id: str) -> None:
-        """Write down, once and for good, which table this journal is committed to.
+    def destinations(self) -> dict[Kind, str]:
+        """The ids of the tables this journal has been committed to."""
+        return {Kind(kind): table_id for kind, table_id in self._select("SELECT kind, table_id FROM destination")}
+
+    def bind(self, kind: Kind, table_id: str) -> None:
+        """Write down, once and for good, which table the rows of a kind are committed to.
 
         Raises
         ------
@@ -249,7 +292,7 @@ class JournalReader:
         """
         try:
             self._db.execute("PRAGMA query_only = 0")
-            self._db.execute("UPDATE identity SET table_id = ? WHERE table_id IS NULL", (table_id,))
+            self._db.execute("INSERT OR IGNORE INTO destination VALUES (?, ?)", (kind.value, table_id))
             self._db.execute("PRAGMA query_only = 1")
         except sqlite3.Error as error:
             raise JournalError(f"the journal {self.path} cannot be written: {error}") from error
@@ -258,8 +301,8 @@ class JournalReader:
         """Close the file."""
         self._db.close()
 
-    def _select(self, sql: str, *values: int) -> list[tuple]:  # type: ignore[type-arg]  # rows of any width
+    def _select(self, sql: str, *values: int | str) -> list[tuple]:  # type: ignore[type-arg]  # rows of any width
         try:
-            return self._db.execute(sql + (" ORDER BY seq" if values else ""), values).fetchall()
+            return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise JournalError(f"cannot read the journal {self.path}: {error}") from error

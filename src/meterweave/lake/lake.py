@@ -1,16 +1,18 @@
-"""The lake as the rest of the centre sees it: readings in, acknowledged once safe, and answers out.
+"""The lake as the rest of the centre sees it: rows in, acknowledged once safe, and answers out.
 
 On disk::
 
-    DIR/journal/main.journal   what is acknowledged and not in the table yet (one file for each writing process)
-    DIR/raw_readings/          the Delta table
+    DIR/journal/main.journal   what is acknowledged and not in the tables yet (one file for each writing process)
+    DIR/raw_readings/          the Delta tables
+    DIR/events/
+    DIR/frames/
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,9 +22,12 @@ import pyarrow as pa
 from meterweave.lake.commit import CommitStatus, Committer
 from meterweave.lake.errors import LakeError
 from meterweave.lake.journal import Journal, JournalReader
+from meterweave.lake.kind import Kind
+from meterweave.lake.layout import LAYOUTS
 from meterweave.lake.maintenance import Maintenance
 from meterweave.lake.query import Questions
 from meterweave.lake.settings import LakeSettings
+from meterweave.lake.version import Scope
 from meterweave.lake.writer import JournalWriter, WriterStatus
 
 
@@ -47,7 +52,7 @@ class Lake:
     ) -> None:
         self.folder, self.settings = folder, settings
         self._writer, self._committer, self._maintenance = writer, committer, maintenance
-        self._questions = Questions(table_path(folder), journal_folder(folder), settings)
+        self._questions = Questions(folder, journal_folder(folder), settings)
 
     @classmethod
     def open(
@@ -91,19 +96,38 @@ class Lake:
             raise
 
         def kept_more(_: int) -> None:
-            if kept.rows_held >= settings.commit_rows_max:
+            if kept.rows_held >= settings.commit_rows_max or kept.octets_held >= settings.commit_octets_max:
                 committer.hurry()
 
         writer = JournalWriter(kept, settings, on_kept=kept_more)
-        committer = Committer(reader, table_path(folder), settings, writer.trim)
+        committer = Committer(reader, folder, settings, writer.trim)
         committer.start()
-        maintenance = Maintenance(table_path(folder), settings) if maintain else None
+        maintenance = Maintenance(folder, settings) if maintain else None
         if maintenance is not None:
             maintenance.start()
         return cls(folder, settings, writer, committer, maintenance)
 
-    async def append(self, batch: pa.RecordBatch) -> int:
-        """Keep readings; returns once they are on disk, and only then may the device be acknowledged.
+    async def append(
+        self,
+        readings: pa.RecordBatch | None = None,
+        *,
+        events: pa.RecordBatch | None = None,
+        frames: pa.RecordBatch | None = None,
+    ) -> int:
+        """Keep rows; returns once they are on disk, and only then may the device be acknowledged.
+
+        All of it or nothing is kept, with one fsync that it shares with what others append meanwhile.
+
+        Parameters
+        ----------
+        readings, events, frames : pa.RecordBatch, optional
+            Rows of `meterweave.metering.batch.SCHEMA`, `EVENTS_SCHEMA` and `FRAMES_SCHEMA`. Frames are dropped where
+            `LakeSettings.frames_days` is 0.
+
+        Returns
+        -------
+        int
+            The number of the last blob of the journal that holds the rows.
 
         Raises
         ------
@@ -112,19 +136,25 @@ class Lake:
         LakeError
             If the lake was opened for questions only.
         """
-        return await self._writing().append(batch)
+        return await self._writing().append(readings, events=events, frames=self._archived(frames))
 
-    def append_blocking(self, batch: pa.RecordBatch) -> int:
+    def append_blocking(
+        self,
+        readings: pa.RecordBatch | None = None,
+        *,
+        events: pa.RecordBatch | None = None,
+        frames: pa.RecordBatch | None = None,
+    ) -> int:
         """`append` for a thread without an event loop."""
-        return self._writing().append_blocking(batch)
+        return self._writing().append_blocking(readings, events=events, frames=self._archived(frames))
 
     def commit(self) -> int:
-        """Carry what the journal holds into the table now; how many rows. It happens by itself every few seconds.
+        """Carry what the journal holds into the tables now; how many rows. It happens by itself every few seconds.
 
         Raises
         ------
         CommitError
-            If the table cannot be written just now.
+            If a table cannot be written just now.
         """
         if self._committer is None:
             raise LakeError("this lake was opened for questions only")
@@ -139,15 +169,19 @@ class Lake:
         rows_max: int | None = None,
         timeout_s: float | None = None,
     ) -> pa.Table:
-        """The answer to one SELECT over ``readings``, ``raw_readings``, ``quantities`` and `tables`.
+        """The answer to one SELECT over the lake's views, see ``docs/reference/lake-schema.md``, and `tables`.
 
-        Sees every reading whose `append` returned before. Blocks; see `meterweave.lake.query.Questions.ask`.
+        Sees every row whose `append` returned before. Blocks; see `meterweave.lake.query.Questions.ask`.
         """
-        return self._questions.ask(sql, tables=tables, days=days, rows_max=rows_max, timeout_s=timeout_s)
+        return self._questions.ask(sql, tables=tables, scope=Scope(days), rows_max=rows_max, timeout_s=timeout_s)
 
     def meter_month(self, meter: int, year: int, month: int) -> pa.Table:
         """All readings of one meter in one local calendar month, by quantity, profile and time. Blocks."""
         return self._questions.meter_month(meter, year, month)
+
+    def frames_of(self, terminal: int, received: datetime) -> pa.Table:
+        """The frames (direction, protocol, octets) that brought a terminal's readings of one `received`. Blocks."""
+        return self._questions.frames_of(terminal, received)
 
     def status(self) -> LakeStatus:
         """How writing fares, now.
@@ -161,7 +195,7 @@ class Lake:
         return LakeStatus(writer.status(), self._committer.status if self._committer else CommitStatus())
 
     def close(self) -> None:
-        """Keep what waits, stop all threads. What the journal holds goes into the table at the next start."""
+        """Keep what waits, stop all threads. What the journal holds goes into the tables at the next start."""
         if self._maintenance is not None:
             self._maintenance.close()
         if self._committer is not None:
@@ -176,15 +210,18 @@ class Lake:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def _archived(self, frames: pa.RecordBatch | None) -> pa.RecordBatch | None:
+        return frames if self.settings.frames_days else None
+
     def _writing(self) -> JournalWriter:
         if self._writer is None:
             raise LakeError("this lake was opened for questions only")
         return self._writer
 
 
-def table_path(folder: Path) -> Path:
-    """Where the Delta table of the lake in `folder` is."""
-    return folder / "raw_readings"
+def table_path(folder: Path, kind: Kind = Kind.READINGS) -> Path:
+    """Where the Delta table of a kind of rows of the lake in `folder` is."""
+    return folder / LAYOUTS[kind].folder
 
 
 def journal_folder(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """Housekeeping of the lake: fewer files, closed days for good, what is too old away.
 
-Every step reads a version of the table, writes new files beside the old ones and swaps them in one commit. Appends go
+Every step reads a version of a table, writes new files beside the old ones and swaps them in one commit. Appends go
 on meanwhile and questions keep the version they began with, so nobody waits. A step that is killed leaves files that
 belong to nothing, which `vacuum` deletes; a step that loses to another maintainer is simply planned anew.
 """
@@ -9,28 +9,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from meterweave.lake.days import LAST
-from meterweave.lake.errors import CommitError, LakeError
+from meterweave.lake.errors import LakeError
+from meterweave.lake.kind import Kind
+from meterweave.lake.layout import KEPT, LAYOUTS, NEW, SUPERSEDED
+from meterweave.lake.merging import FileReader, alike
 from meterweave.lake.precedence import settle
 from meterweave.lake.settings import LakeSettings
-from meterweave.lake.table import KEPT, NEW, SUPERSEDED, DataFile, ReadingTable, Snapshot
-from meterweave.metering.batch import SCHEMA
+from meterweave.lake.table import DataFile, LakeTable, Snapshot, is_there
 
 _log = logging.getLogger(__name__)
-_MEMORY = "512MB"  # for reading pieces of files; the sorting is bounded by `rewrite_rows_max`
-_TIER = 8  # files whose row counts fall between two powers of this are of like size
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +40,26 @@ class Work:
     files_forgotten: int = 0
     files_deleted: int = 0
 
+    def plus(self, **counts: int) -> Work:
+        """That much more."""
+        return replace(self, **{name: getattr(self, name) + count for name, count in counts.items()})
+
 
 class Maintenance:
     """Keeps one lake in order; runs beside any number of writers, in their process or in its own.
 
     Parameters
     ----------
-    table_path : Path
-        The Delta table's folder.
+    folder : Path
+        The lake's.
 
     Notes
     -----
     `run_once` may be called by one thread at a time. `start` and `close` run it in a thread of its own.
     """
 
-    def __init__(self, table_path: Path, settings: LakeSettings | None = None) -> None:
-        self._path, self._settings = table_path, settings or LakeSettings()
+    def __init__(self, folder: Path, settings: LakeSettings | None = None) -> None:
+        self._folder, self._settings = folder, settings or LakeSettings()
         self._closing = threading.Event()
         self._failing = False
         self._thread: threading.Thread | None = None
@@ -87,24 +88,58 @@ class Maintenance:
         CommitError
             If the lake cannot be written just now, or another maintainer is at work.
         """
-        table = ReadingTable(self._path, self._settings.zone)
-        work = self._forget(table, now)
-        with _Reader(self._path) as reader:
-            for day in self._days_to_settle(table.snapshot(), now):
-                removed = self._settle(table, reader, day)
-                work = replace(work, days_settled=work.days_settled + 1, files_removed=work.files_removed + removed)
-                if self._closing.is_set():
-                    return work
-            for files in self._files_to_merge(table.snapshot()):
-                table.rewrite(files, [(files[0].layer, reader.rows(files))], self._settings.band_rows)
-                work = replace(work, merges=work.merges + 1, files_removed=work.files_removed + len(files))
-                if self._closing.is_set():
-                    return work
-        return replace(work, files_deleted=table.vacuum(self._settings.vacuum_after_h))
+        work = Work()
+        for kind in Kind:
+            path = self._folder / LAYOUTS[kind].folder
+            # A lake made by an import of readings has no other table.
+            if kind is not Kind.READINGS and not is_there(path):
+                continue
+            table = LakeTable(path, self._settings.zone, kind)
+            work = self._forget(table, now, work)
+            with FileReader(table) as reader:
+                steps = self._steps(table, reader, now)
+                while not self._closing.is_set() and (done := next(steps, None)) is not None:
+                    work = work.plus(**done)
+            if self._closing.is_set():
+                return work
+            work = work.plus(files_deleted=table.vacuum(self._settings.vacuum_after_h))
+        return work
+
+    def _steps(self, table: LakeTable, reader: FileReader, now: datetime) -> Iterator[dict[str, int]]:
+        """Rewrites one after the other, each done when it is given; what it did."""
+        if table.layout.kind is not Kind.READINGS:
+            yield from self._merge(table, reader, now)
+            return
+        for day in self._days_to_settle(table.snapshot(), now):
+            yield {"days_settled": 1, "files_removed": self._settle(table, reader, day)}
+        # Kept files are large already.
+        files = [file for file in table.snapshot().files if file.layer != KEPT]
+        settings = self._settings
+        for group in alike(
+            files, lambda file: file.rows, settings.rewrite_rows_max, lambda _: settings.merge_files_min
+        ):
+            table.rewrite(group, [(group[0].layer, reader.rows(group))], settings.band_rows)
+            yield {"merges": 1, "files_removed": len(group)}
+
+    def _merge(self, table: LakeTable, reader: FileReader, now: datetime) -> Iterator[dict[str, int]]:
+        """Fewer files of events, of each event the report that counts; fewer files of frames."""
+        closed = self._local_date(now - timedelta(seconds=self._settings.settle_after_s))
+        if table.layout.period == "month":
+            closed = closed.replace(day=1)
+
+        def files_min(day: date) -> int:
+            return 2 if day < closed else self._settings.merge_files_min
+
+        files = table.snapshot().files
+        for group in alike(files, reader.unpacked_octets, self._settings.rewrite_octets_max, files_min):
+            rows = reader.events(group) if table.layout.kind is Kind.EVENTS else reader.rows(group)
+            fewer = rows.num_rows < sum(file.rows for file in group)
+            table.rewrite(group, [("", rows)], self._settings.band_rows, data_change=fewer)
+            yield {"merges": 1, "files_removed": len(group)}
 
     def _days_to_settle(self, snapshot: Snapshot, now: datetime) -> list[date]:
         """Closed days with rows that came in, oldest first; rows that came late wait for company."""
-        closed = _local_date(now - timedelta(seconds=self._settings.settle_after_s), self._settings)
+        closed = self._local_date(now - timedelta(seconds=self._settings.settle_after_s))
         kept_days = {file.day for file in snapshot.files if file.layer == KEPT}
         oldest_ms: dict[date, int] = {}
         for file in snapshot.files:
@@ -114,12 +149,12 @@ class Maintenance:
         patience_ms = (now.timestamp() - self._settings.late_wait_s) * 1000
         return sorted(day for day, ms in oldest_ms.items() if day not in kept_days or ms <= patience_ms)
 
-    def _settle(self, table: ReadingTable, reader: _Reader, day: date) -> int:
+    def _settle(self, table: LakeTable, reader: FileReader, day: date) -> int:
         """Rewrite a day: its new rows, and the kept files whose meters they touch, become kept and superseded files."""
         snapshot = table.snapshot()
         fresh = snapshot.of_day(day, NEW)
         meters, counts = reader.meters(fresh)
-        touched = [file for file in snapshot.of_day(day, KEPT) if _any_within(meters, file.meters)]
+        touched = [file for file in snapshot.of_day(day, KEPT) if _any_within(meters, file.owners)]
         sources = fresh + touched
         if touched:
             meters, counts = reader.meters(sources)
@@ -127,36 +162,33 @@ class Maintenance:
         return len(sources)
 
     def _settled_pieces(
-        self, reader: _Reader, sources: Sequence[DataFile], meters: NDArray[np.int64], counts: NDArray[np.int64]
+        self, reader: FileReader, sources: Sequence[DataFile], meters: NDArray[np.int64], counts: NDArray[np.int64]
     ) -> Iterator[tuple[str, pa.Table]]:
         for low, high in _ranges(meters, counts, self._settings.rewrite_rows_max):
             kept, superseded = settle(reader.rows(sources, low, high))
             yield KEPT, kept
             yield SUPERSEDED, superseded
 
-    def _files_to_merge(self, snapshot: Snapshot) -> Iterator[list[DataFile]]:
-        """Groups of files of one day and layer whose sizes are alike. Kept files are large already."""
-        groups: dict[tuple[date, str, int], list[DataFile]] = defaultdict(list)
-        for file in snapshot.files:
-            if file.layer != KEPT and file.rows <= self._settings.rewrite_rows_max // 2:
-                groups[file.day, file.layer, _tier(file.rows)].append(file)
-        for files in groups.values():
-            if len(files) >= self._settings.merge_files_min:
-                yield from _groups_up_to(files, self._settings.rewrite_rows_max)
-
-    def _forget(self, table: ReadingTable, now: datetime) -> Work:
-        today = _local_date(now, self._settings)
-        limits = {NEW: self._settings.retention_days, KEPT: self._settings.retention_days}
-        ages = [days for days in (self._settings.retention_days, self._settings.superseded_retention_days) if days]
-        limits[SUPERSEDED] = min(ages, default=None)
+    def _forget(self, table: LakeTable, now: datetime, work: Work) -> Work:
+        today, ages = self._local_date(now), self._ages_days(table.layout.kind)
         old = [
             file
             for file in table.snapshot().files
-            if (days := limits[file.layer]) is not None and file.day < today - timedelta(days=days)
+            if (days := ages.get(file.layer)) is not None and file.day < today - timedelta(days=days)
         ]
         if old:
             table.forget(old)
-        return Work(files_forgotten=len(old))
+        return work.plus(files_forgotten=len(old))
+
+    def _ages_days(self, kind: Kind) -> dict[str, int | None]:
+        """How old files of each layer may grow; None: as old as they like."""
+        if kind is not Kind.READINGS:
+            return {"": self._settings.frames_days if kind is Kind.FRAMES else None}
+        age, superseded = self._settings.retention_days, self._settings.superseded_retention_days
+        return {NEW: age, KEPT: age, SUPERSEDED: min((days for days in (age, superseded) if days), default=None)}
+
+    def _local_date(self, moment: datetime) -> date:
+        return moment.astimezone(self._settings.zone).date()
 
     def _run(self) -> None:
         while not self._closing.wait(self._settings.maintenance_interval_s):
@@ -173,38 +205,6 @@ class Maintenance:
                 self._failing = True
 
 
-class _Reader:
-    """Pieces of data files, read under a bound of memory."""
-
-    def __init__(self, table_path: Path) -> None:
-        self._path = table_path
-        self._db = duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY})
-
-    def __enter__(self) -> _Reader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
-
-    def meters(self, files: Sequence[DataFile]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The meters in `files`, ascending, and how many rows each has."""
-        found = self._read(files, "SELECT meter, count(*) AS rows FROM {files} GROUP BY meter ORDER BY meter")
-        return found.column("meter").to_numpy(), found.column("rows").to_numpy()
-
-    def rows(self, files: Sequence[DataFile], low: int | None = None, high: int | None = None) -> pa.Table:
-        """The rows of `files`, of all meters or of those from `low` to `high`."""
-        where = "" if low is None else f"WHERE meter BETWEEN {low} AND {high}"
-        found = self._read(files, f"SELECT {', '.join(SCHEMA.names)} FROM {{files}} {where}")
-        return pa.table([column.cast(field.type) for column, field in zip(found.columns, SCHEMA, strict=True)], SCHEMA)
-
-    def _read(self, files: Sequence[DataFile], sql: str) -> pa.Table:
-        paths = [str(self._path / file.path) for file in files]
-        try:
-            return self._db.sql(sql.format(files="read_parquet($paths)"), params={"paths": paths}).to_arrow_table()
-        except duckdb.IOException as error:
-            raise CommitError(f"files of the lake {self._path} cannot be read: {error}") from error
-
-
 def _ranges(meters: NDArray[np.int64], counts: NDArray[np.int64], rows_max: int) -> Iterator[tuple[int, int]]:
     """Ranges of meters of up to `rows_max` rows, or of one meter with more."""
     total = np.cumsum(counts)
@@ -219,20 +219,3 @@ def _ranges(meters: NDArray[np.int64], counts: NDArray[np.int64], rows_max: int)
 def _any_within(meters: NDArray[np.int64], bounds: tuple[int, int]) -> bool:
     at = np.searchsorted(meters, bounds[0])
     return bool(at < len(meters) and meters[at] <= bounds[1])
-
-
-def _tier(rows: int) -> int:
-    return (max(rows, 1).bit_length() - 1) // (_TIER.bit_length() - 1)
-
-
-def _groups_up_to(files: Sequence[DataFile], rows_max: int) -> Iterator[list[DataFile]]:
-    """The files in groups of at least two and up to `rows_max` rows."""
-    total = np.cumsum([file.rows for file in files])
-    cuts = [0, *(int(cut) for cut in np.flatnonzero(np.diff(total // rows_max)) + 1), len(files)]
-    for begin, end in pairwise(cuts):
-        if end - begin > 1:
-            yield list(files[begin:end])
-
-
-def _local_date(moment: datetime, settings: LakeSettings) -> date:
-    return moment.astimezone(settings.zone).date()

@@ -1,9 +1,4 @@
-"""One data file of the lake: how its columns are encoded, and what Delta's log says of it.
-
-Encodings chosen by measurement on 15-minute household data, see ``docs/reference/lake-schema.md``, among those that
-every reader of Parquet knows: dictionaries where few values repeat, `value` plain, `received` as differences, zstd over
-all.
-"""
+"""One data file of the lake, and what Delta's log says of it."""
 
 from __future__ import annotations
 
@@ -17,17 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from meterweave.metering.batch import SCHEMA
+from meterweave.lake.layout import Layout
 
-_ENCODINGS = {"value": "PLAIN", "received": "DELTA_BINARY_PACKED"}
-_DICTIONARIES = [name for name in SCHEMA.names if name not in _ENCODINGS]
-_STATISTICS = ["meter", "quantity", "profile", "ts", "received"]
-_PAGE_OCTETS = 32 << 10  # small, so that a question about one meter unpacks little beside its rows
+_PAGE_OCTETS = 64 << 10  # small, so that a question about one meter unpacks little beside its rows
 _DICTIONARY_OCTETS = 4 << 20
 
 
-def write(path: Path, table: pa.Table, bands: Sequence[int]) -> str:
-    """Write rows, a row group a band, to a new file, durably; the statistics for Delta's log as JSON.
+def write(path: Path, layout: Layout, table: pa.Table, groups: Sequence[int]) -> str:
+    """Write rows, in row groups of these lengths, to a new file, durably; the statistics for Delta's log as JSON.
 
     Raises
     ------
@@ -37,24 +29,24 @@ def write(path: Path, table: pa.Table, bands: Sequence[int]) -> str:
     with path.open("xb") as file:
         with pq.ParquetWriter(
             file,
-            SCHEMA,
+            layout.schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=_DICTIONARIES,
-            column_encoding=_ENCODINGS,
-            write_statistics=_STATISTICS,
+            use_dictionary=[name for name in layout.schema.names if name not in layout.encodings],
+            column_encoding=dict(layout.encodings),
+            write_statistics=list(layout.statistics),
             data_page_size=_PAGE_OCTETS,
             dictionary_pagesize_limit=_DICTIONARY_OCTETS,
             store_schema=False,
         ) as writer:
             at = 0
-            for length in bands:
+            for length in groups:
                 writer.write_table(table.slice(at, length), row_group_size=length)
                 at += length
         file.flush()
         os.fsync(file.fileno())
     sync(path.parent)
-    return _delta_statistics(table)
+    return _delta_statistics(layout, table)
 
 
 def sync(path: Path) -> None:
@@ -66,12 +58,12 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _delta_statistics(table: pa.Table) -> str:
+def _delta_statistics(layout: Layout, table: pa.Table) -> str:
     low, high = {}, {}
-    for name in _STATISTICS:
+    for name in layout.statistics:
         bounds = pc.min_max(table.column(name))
         low[name], high[name] = _spelled(bounds["min"]), _spelled(bounds["max"])
-    nulls = {name: table.column(name).null_count for name in SCHEMA.names}
+    nulls = {name: table.column(name).null_count for name in layout.schema.names}
     return json.dumps({"numRecords": table.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls})
 
 

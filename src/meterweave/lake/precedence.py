@@ -10,11 +10,15 @@ and never by the order in which they came to be stored:
    `source`, then the larger value. No meaning in it but that it is always the same.
 
 `SQL` says the same to DuckDB; a test holds the two together.
+
+The key of an event is (terminal, meter, event, ts). Of several reports of one event, one that knows its end comes
+before one that does not, and then the later received: a report that comes late from before the end does not undo it.
+What is left is again no more than always the same (`EVENT_SQL`).
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +34,13 @@ SQL = (
 )
 """The ORDER BY that puts the reading first among the rows with its key."""
 
+EVENT_KEY = ("terminal", "meter", "event", "ts")
+EVENT_SQL = (
+    "ended IS NOT NULL DESC, received DESC, source ASC, ended DESC NULLS LAST, number DESC NULLS LAST, "
+    "detail DESC NULLS LAST"
+)
+"""The ORDER BY that puts the report that counts first among those of one event."""
+
 _SECOND_US = 1_000_000
 
 
@@ -40,31 +51,33 @@ class Settled(NamedTuple):
     superseded: pa.Table
 
 
-def by_meter(table: pa.Table) -> NDArray[np.intp]:
-    """The permutation that sorts rows by (meter, quantity, profile, ts); equal keys in no particular order."""
-    meter, quantity, profile, ts = (_integers(table, name) for name in KEY)
-    packed = _packed(meter, quantity, profile, ts)
-    return np.lexsort((ts, profile, quantity, meter)) if packed is None else np.argsort(packed)
+def sort_order(table: pa.Table, names: Sequence[str]) -> NDArray[np.intp]:
+    """The permutation that sorts rows by these columns, the first being the most significant."""
+    columns = [_integers(table, name) for name in names]
+    packed = _packed(*columns)
+    return np.lexsort(columns[::-1]) if packed is None else np.argsort(packed)
+
+
+def taken(table: pa.Table, order: NDArray[np.intp]) -> pa.Table:
+    """The rows in this order. Gathering from one chunk takes half the time of gathering from many."""
+    return table.combine_chunks().take(pa.array(order))
 
 
 def in_bands(table: pa.Table, band_rows: int) -> tuple[pa.Table, list[int]]:
     """Rows as they are stored, and the length of each band.
 
-    A band holds a range of meters with all their quantities, at least `band_rows` rows but for the last, and is sorted
-    by (quantity, meter, profile, ts). So what one meter measured in a day stands in one place, and equal quantities
-    stand together, which is what compresses.
+    Rows are sorted by (meter, profile, ts, quantity); a band holds whole meters, at least `band_rows` rows but for the
+    last. So what one meter measured in a day stands in one place, and what one packet brought stands together, which
+    is what compresses: its rows differ in `quantity` and `value` alone.
     """
-    order = by_meter(table)
+    order = sort_order(table, ("meter", "profile", "ts", "quantity"))
     meter = _integers(table, "meter")[order]
     starts = np.flatnonzero(np.diff(meter, prepend=meter[:1] - 1 if len(meter) else 0))
     cuts = [0]
     while cuts[-1] < len(meter):
         at = np.searchsorted(starts, cuts[-1] + band_rows)
         cuts.append(int(starts[at]) if at < len(starts) else len(meter))
-    rank = _ranks(_integers(table, "quantity"))[order]
-    for begin, end in pairwise(cuts):
-        order[begin:end] = order[begin:end][np.argsort(rank[begin:end], kind="stable")]
-    return table.take(pa.array(order)), np.diff(cuts).tolist()
+    return taken(table, order), np.diff(cuts).tolist()
 
 
 def settle(table: pa.Table) -> Settled:
@@ -75,7 +88,7 @@ def settle(table: pa.Table) -> Settled:
     table : pa.Table
         Has the columns of `meterweave.metering.batch.SCHEMA`, maybe more; all rows there are of each key in it.
     """
-    order = by_meter(table)
+    order = sort_order(table, KEY)
     columns = [_integers(table, name)[order] for name in KEY]
     repeats = np.zeros(len(order), np.bool_)  # same key as the row before
     repeats[1:] = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
@@ -105,12 +118,6 @@ def settle(table: pa.Table) -> Settled:
     kept = np.ones(len(order), np.bool_)
     kept[rows[best_first[~first]]] = False
     return Settled(table.filter(pa.array(kept)), table.filter(pa.array(~kept)))
-
-
-def _ranks(column: NDArray[np.int64]) -> NDArray[np.integer]:
-    """The place of each value among the distinct ones; 16 bits wide where that is enough, which sorts by counting."""
-    distinct, rank = np.unique(column, return_inverse=True)
-    return rank.astype(np.uint16) if len(distinct) <= 1 << 16 else rank
 
 
 def _integers(table: pa.Table, name: str) -> NDArray[np.int64]:

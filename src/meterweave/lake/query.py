@@ -1,98 +1,36 @@
-"""SQL over all that was acknowledged: the table's files and the journal's rows that are not in it yet.
+"""SQL over all that was acknowledged: the tables' files and the journal's rows that are not in them yet.
 
 Views of a question:
 
 - ``readings``: one row a key, the one that `meterweave.lake.precedence` chooses;
 - ``raw_readings``: every row that came in, with the `layer` it stands in (``journal`` for those not in the lake yet);
+- ``events``: one row an event, chosen likewise;
+- ``frames``: what went over the wire;
 - ``quantities``: what the numbers in the column `quantity` mean;
 - the tables that the caller hands in.
-
-A question is answered from one version: first the journal's blobs are listed, then the table is read, and of the
-blobs those are taken whose number is above what the table says it has. A blob the journal forgot in between is in the
-table; one that the table has already is left out. So nothing is missing and nothing is there twice.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from meterweave.lake.days import day_span_us, local_days
 from meterweave.lake.errors import QueryError
-from meterweave.lake.journal import JournalReader, decode
-from meterweave.lake.precedence import KEY, SQL
+from meterweave.lake.kind import Kind
+from meterweave.lake.layout import LAYOUTS
 from meterweave.lake.question import check, locked_engine
 from meterweave.lake.settings import LakeSettings
-from meterweave.lake.table import KEPT, NEW, SUPERSEDED, DataFile, ReadingTable, Snapshot
-from meterweave.metering.batch import SCHEMA
+from meterweave.lake.version import Scope, Versions
+from meterweave.lake.views import views
 from meterweave.metering.quantities import quantities
 
-COLUMNS = ("day", *SCHEMA.names)
-TAIL_SCHEMA = SCHEMA.insert(0, pa.field("day", pa.date32(), nullable=False))
 _BATCH_ROWS = 100_000
-
-
-class Tail:
-    """The rows of one folder of journals that the lake does not have yet, decoded once a blob."""
-
-    def __init__(self, folder: Path, settings: LakeSettings) -> None:
-        self._folder, self._settings = folder, settings
-        self._readers: dict[Path, JournalReader] = {}
-        self._decoded: dict[tuple[str, int], pa.Table] = {}
-
-    def blobs(self) -> dict[tuple[str, int], pa.Table]:
-        """Rows with their day, by journal id and sequence number, of all blobs that are there now.
-
-        Raises
-        ------
-        QueryError
-            If they are more than `query_tail_rows_max` rows.
-        JournalError
-            If a journal cannot be read.
-        """
-        found: dict[tuple[str, int], pa.Table] = {}
-        room = self._settings.query_tail_rows_max
-        for path in sorted(self._folder.glob("*.journal")):
-            reader = self._reader(path)
-            blobs = reader.index()
-            room -= sum(blob.row_count for blob in blobs)
-            if room < 0:
-                raise QueryError(
-                    f"the journals hold more than {self._settings.query_tail_rows_max} rows that the lake does not "
-                    "have; ask again when it has taken them"
-                )
-            wanted = [blob.seq for blob in blobs]
-            fresh = [seq for seq in wanted if (reader.journal_id, seq) not in self._decoded]
-            if fresh:
-                for seq, octets in reader.octets(fresh[0], fresh[-1]):
-                    self._decoded[reader.journal_id, seq] = self._with_day(decode(octets))
-            for seq in wanted:
-                # A blob can be forgotten between the two reads; then the table has it.
-                if (rows := self._decoded.get((reader.journal_id, seq))) is not None:
-                    found[reader.journal_id, seq] = rows
-        self._decoded = found
-        return found
-
-    def close(self) -> None:
-        """Close the journals."""
-        for reader in self._readers.values():
-            reader.close()
-        self._readers.clear()
-
-    def _reader(self, path: Path) -> JournalReader:
-        if path not in self._readers:
-            self._readers[path] = JournalReader(path)
-        return self._readers[path]
-
-    def _with_day(self, rows: pa.Table) -> pa.Table:
-        days = local_days(rows.column("ts").cast(pa.int64()).to_numpy(), self._settings.zone)
-        return rows.add_column(0, TAIL_SCHEMA.field("day"), pa.array(days).cast(pa.date32()))
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Questions:
@@ -100,18 +38,16 @@ class Questions:
 
     Parameters
     ----------
-    table_path : Path
-        The Delta table's folder; may be missing as long as nothing was committed.
+    folder : Path
+        The lake's; its tables may be missing as long as nothing was committed.
     journals : Path
         The folder of the journals that are committed to it.
     """
 
-    def __init__(self, table_path: Path, journals: Path, settings: LakeSettings | None = None) -> None:
-        self._path, self._settings = table_path, settings or LakeSettings()
-        self._tail = Tail(journals, self._settings)
-        self._table: ReadingTable | None = None
-        self._engine = locked_engine(table_path, self._settings)
-        self._lock = threading.Lock()
+    def __init__(self, folder: Path, journals: Path, settings: LakeSettings | None = None) -> None:
+        self._settings = settings or LakeSettings()
+        self._versions = Versions(folder, journals, self._settings)
+        self._engine = locked_engine([folder / layout.folder for layout in LAYOUTS.values()], self._settings)
         self._quantities = _quantity_table()
 
     def ask(
@@ -119,8 +55,7 @@ class Questions:
         sql: str,
         *,
         tables: Mapping[str, pa.Table] | None = None,
-        days: tuple[date, date] | None = None,
-        meter: int | None = None,
+        scope: Scope | None = None,
         rows_max: int | None = None,
         timeout_s: float | None = None,
     ) -> pa.Table:
@@ -132,10 +67,9 @@ class Questions:
             In DuckDB's dialect, over the views named above.
         tables : mapping, optional
             More views, for instance of the registry. Trusted: names are not checked.
-        days : (date, date), optional
-            First and last local day that the views hold; a question about few days of many is faster with it.
-        meter : int, optional
-            Let the views leave out files without this meter; the question itself must still ask for it alone.
+        scope : Scope, optional
+            A question about few days of many is faster with it. The views hold no other days; of the rest of the scope
+            the question itself must say it too.
         rows_max, timeout_s : optional
             Bounds tighter or wider than those in the settings.
 
@@ -151,9 +85,11 @@ class Questions:
         cursor = self._engine.cursor()
         try:
             check(cursor, sql)
-            with self._lock:
-                snapshot, tail = self._version(days, meter)
-            _make_views(cursor, self._path, snapshot, tail, with_raw="raw_readings" in sql.lower())
+            # A view that is not named in the question is not made: decoding the tail of frames is not free.
+            kinds = [kind for kind in Kind if kind in sql.lower()]
+            for name, select in self._views(cursor, kinds, scope or Scope()).items():
+                if name in sql.lower():
+                    cursor.execute(f"CREATE TEMP VIEW {name} AS {select}")
             cursor.register("quantities", self._quantities)
             for name, table in (tables or {}).items():
                 cursor.register(name, table)
@@ -176,42 +112,57 @@ class Questions:
         """
         first = date(year, month, 1)
         last = date.fromordinal(date(year + month // 12, month % 12 + 1, 1).toordinal() - 1)
-        start_us, end_us = day_span_us(first, last, self._settings.zone)
-        return self.ask(
+        return self._ask_ours(
+            Kind.READINGS,
             "SELECT quantity, profile, ts, value, quality, source FROM readings "
-            f"WHERE meter = {int(meter)} AND ts >= make_timestamptz({start_us}) AND ts < make_timestamptz({end_us}) "
-            "ORDER BY quantity, profile, ts",
-            days=(first, last),
-            meter=meter,
+            f"WHERE meter = {int(meter)} ORDER BY quantity, profile, ts",
+            Scope((first, last), meter),
+        )
+
+    def frames_of(self, terminal: int, received: datetime) -> pa.Table:
+        """The frames of a terminal that carry one moment of receipt: those that brought the readings with the same.
+
+        Raises
+        ------
+        QueryError, CommitError, JournalError
+            As `ask`.
+        """
+        received_us = (received - _EPOCH) // timedelta(microseconds=1)
+        return self._ask_ours(
+            Kind.FRAMES,
+            "SELECT direction, protocol, octets FROM frames "
+            f"WHERE terminal = {int(terminal)} AND received = make_timestamptz({received_us})",
+            Scope(owner=terminal, received_us=received_us),
         )
 
     def close(self) -> None:
         """Let go of journals and engine."""
-        with self._lock:
-            self._tail.close()
-            self._engine.close()
+        self._versions.close()
+        self._engine.close()
 
-    def _version(self, days: tuple[date, date] | None, meter: int | None) -> tuple[Snapshot, pa.Table]:
-        blobs = self._tail.blobs()
-        if self._table is None and (self._path / "_delta_log").is_dir():
-            self._table = ReadingTable(self._path, self._settings.zone)
-        snapshot = Snapshot(-1, ())
-        if self._table is not None:
-            self._table.refresh()
-            snapshot = self._table.snapshot()
-            done = {name: self._table.transaction_version(name) for name in {name for name, _ in blobs}}
-            blobs = {(name, seq): rows for (name, seq), rows in blobs.items() if seq > done[name]}
-        files = snapshot.files
-        if days is not None:
-            files = tuple(file for file in files if days[0] <= file.day <= days[1])
-        if meter is not None:
-            files = tuple(file for file in files if file.meters[0] <= meter <= file.meters[1])
-        snapshot = Snapshot(snapshot.version, files)
-        # One chunk: a scan costs more a chunk than a row.
-        tail = pa.concat_tables(blobs.values()).combine_chunks() if blobs else TAIL_SCHEMA.empty_table()
-        if days is not None:
-            tail = tail.filter(pc.and_(pc.less_equal(days[0], tail["day"]), pc.less_equal(tail["day"], days[1])))
-        return snapshot, tail
+    def _ask_ours(self, kind: Kind, sql: str, scope: Scope) -> pa.Table:
+        """The answer to a question of our own, which needs no check and whose scope bounds it.
+
+        As few calls as possible: each lets go of the interpreter's lock and, beside a busy event loop, waits for it.
+        """
+        cursor = self._engine.cursor()
+        try:
+            selects = self._views(cursor, [kind], scope)
+            rows = selects[kind]
+            return cursor.sql(f"WITH {kind} AS ({rows}) {sql}").to_arrow_table()
+        except duckdb.Error as error:
+            raise QueryError(str(error)) from error
+        finally:
+            cursor.close()
+
+    def _views(self, cursor: duckdb.DuckDBPyConnection, kinds: Collection[Kind], scope: Scope) -> dict[str, str]:
+        """The SELECT of each view of one version."""
+        selects: dict[str, str] = {}
+        for version in self._versions.of(kinds, scope):
+            tail = f"journal_{version.layout.kind}"
+            cursor.register(tail, version.tail)
+            selects |= views(version, tail)
+        return selects
 
     def _run(self, cursor: duckdb.DuckDBPyConnection, sql: str, rows_max: int, timeout_s: float) -> pa.Table:
         late = threading.Event()
@@ -243,46 +194,6 @@ class Questions:
             raise QueryError(str(error)) from error
         finally:
             clock.cancel()
-
-
-def _make_views(
-    cursor: duckdb.DuckDBPyConnection, path: Path, snapshot: Snapshot, tail: pa.Table, *, with_raw: bool
-) -> None:
-    """The views of one version, visible to this cursor only.
-
-    Days that hold nothing but kept rows are read as they are. Of the others, kept, new and tail rows go through the
-    choice of the reading together; a filter on key columns reaches the files through it.
-    """
-    cursor.register("journal_tail", tail)
-    unsettled = {file.day for file in snapshot.files if file.layer == NEW}
-    unsettled |= {day.as_py() for day in tail.column("day").unique()}
-    settled = [file for file in snapshot.files if file.layer == KEPT and file.day not in unsettled]
-    contested = [file for file in snapshot.files if file.layer != SUPERSEDED and file.day in unsettled]
-    columns = ", ".join(COLUMNS)
-    tail_rows = f"SELECT {columns} FROM journal_tail"
-    choice = (
-        f"SELECT {columns} FROM ({_union(_scan(path, contested, columns), tail_rows)}) "
-        f"QUALIFY row_number() OVER (PARTITION BY day, {', '.join(KEY)} ORDER BY {SQL}) = 1"
-    )
-    cursor.execute(f"CREATE TEMP VIEW readings AS {_union(_scan(path, settled, columns), choice)}")
-    if not with_raw:
-        return
-    every = _union(
-        _scan(path, snapshot.files, f"{columns}, layer"), f"SELECT {columns}, 'journal' AS layer FROM journal_tail"
-    )
-    cursor.execute(f"CREATE TEMP VIEW raw_readings AS {every}")
-
-
-def _union(*selects: str) -> str:
-    return " UNION ALL ".join(select for select in selects if select)
-
-
-def _scan(path: Path, files: Sequence[DataFile], columns: str) -> str:
-    if not files:
-        return ""
-    names = ", ".join("'" + str((path / file.path).absolute()).replace("'", "''") + "'" for file in files)
-    types = "{'day': DATE, 'layer': VARCHAR}"
-    return f"SELECT {columns} FROM read_parquet([{names}], hive_partitioning = true, hive_types = {types})"
 
 
 def _quantity_table() -> pa.Table:

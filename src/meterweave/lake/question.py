@@ -2,17 +2,17 @@
 
 Three walls stand one behind the other, so that no single surprise in a database engine is enough:
 
-1. the engine has no access to files but the lake's own folder, loads no extensions, sees no Python variables, and its
+1. the engine has no access to files but the tables' own folders, loads no extensions, sees no Python variables, and its
    settings are locked (`locked_engine`);
-2. only a single statement that the engine's own parser takes for a SELECT is run; everything that could write to that
-   one folder (COPY, EXPORT, ATTACH) is another kind of statement (`check`);
+2. only a single statement that the engine's own parser takes for a SELECT is run; everything that could write to those
+   folders (COPY, EXPORT, ATTACH) is another kind of statement (`check`);
 3. of the functions that stand where a table stands, only those that make rows out of nothing are let through.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -25,8 +25,8 @@ SQL_OCTETS_MAX = 1 << 20
 _DEPTH_MAX = 1000
 
 
-def locked_engine(folder: Path, settings: LakeSettings) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory that can read `folder` and nothing else, for good."""
+def locked_engine(folders: Sequence[Path], settings: LakeSettings) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory that can read what is in `folders` and nothing else, for good."""
     engine = duckdb.connect(
         config={
             "threads": settings.query_threads,
@@ -41,7 +41,7 @@ def locked_engine(folder: Path, settings: LakeSettings) -> duckdb.DuckDBPyConnec
     )
     engine.execute("SET TimeZone = 'UTC'")
     engine.execute("SET parquet_metadata_cache = true")
-    engine.execute("SET allowed_directories = [$folder]", {"folder": f"{folder.absolute()}/"})
+    engine.execute("SET allowed_directories = $folders", {"folders": [f"{one.absolute()}/" for one in folders]})
     engine.execute("SET enable_external_access = false")
     engine.execute("SET lock_configuration = true")
     return engine

@@ -1,4 +1,6 @@
-"""The Delta table `raw_readings`: every row that ever came in, once, with the layer it stands in.
+"""One Delta table of the lake: readings, events or frames.
+
+The rows of readings stand in layers:
 
 ======================== ==============================================================================================
 layer                    rows
@@ -8,15 +10,16 @@ layer                    rows
 ``superseded``           what lost to a kept row
 ======================== ==============================================================================================
 
-Table and layers are parted by (`day`, `layer`). A commit from a journal carries the journal's id and last sequence
-number as a Delta application transaction: delta-rs refuses it when another commit of that journal came between, and we
-refuse it when the number is already there. Maintenance moves rows between layers in single commits under a transaction
-of its own, so two maintainers cannot both rewrite a day, while appends and rewrites never stand in each other's way.
+A commit from a journal carries the journal's id and last sequence number as a Delta application transaction: delta-rs
+refuses it when another commit of that journal came between, and we refuse it when the number is already there.
+Maintenance swaps files in single commits under a transaction of its own, so two maintainers cannot both rewrite the
+same rows, while appends and rewrites never stand in each other's way.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -29,24 +32,19 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
 from meterweave.lake import parquet
-from meterweave.lake.days import local_days
 from meterweave.lake.errors import CommitError, LakeError
-from meterweave.lake.precedence import in_bands
-from meterweave.metering.batch import SCHEMA
+from meterweave.lake.kind import Kind
+from meterweave.lake.layout import LAYOUTS, NEW
 
-NEW, KEPT, SUPERSEDED = "new", "kept", "superseded"
 MAINTENANCE = "meterweave.maintenance"
 """The application transaction under which files are rewritten; its version counts the rewrites."""
 
-TABLE_SCHEMA = SCHEMA.append(pa.field("day", pa.date32(), nullable=False)).append(
-    pa.field("layer", pa.string(), nullable=False)
-)
-_PARTITIONS = ["day", "layer"]
 _EPOCH = date(1970, 1, 1)
 _APPEND_RETRIES = 50
 # Every question lists the log; an hour of it, at a commit every two seconds, takes two milliseconds to list.
@@ -62,11 +60,12 @@ class DataFile:
     """One active file of the table."""
 
     path: str  # relative to the table
-    day: date
-    layer: str
+    day: date  # for events the first of the month
+    layer: str  # of readings; else empty
     rows: int
     octets: int
-    meters: tuple[int, int]  # the smallest and the largest in it
+    owners: tuple[int, int]  # the smallest and the largest meter in it; of events and frames, terminal
+    received_us: tuple[int, int]  # the first and the last moment of receipt in it; since 1970, UTC
     written_ms: int  # since 1970, UTC
 
 
@@ -88,8 +87,8 @@ class _Part(NamedTuple):
     rows: pa.Table
 
 
-class ReadingTable:
-    """One thread's view of the table; to be used by one thread at a time.
+class LakeTable:
+    """One thread's view of a table; to be used by one thread at a time.
 
     Raises
     ------
@@ -99,20 +98,20 @@ class ReadingTable:
         If it was made for another zone.
     """
 
-    def __init__(self, path: Path, zone: ZoneInfo) -> None:
-        self.path, self.zone = path, zone
-        self._snapshot: Snapshot | None = None
+    def __init__(self, path: Path, zone: ZoneInfo, kind: Kind = Kind.READINGS) -> None:
+        self.path, self.zone, self.layout = path, zone, LAYOUTS[kind]
+        self._snapshot = Snapshot(-1, ())
         try:
             self._delta = DeltaTable(path)
             about = json.loads(self._delta.metadata().description or "{}")
         except (DeltaError, TableNotFoundError, OSError, ValueError) as error:
-            raise CommitError(f"there is no lake at {path}: {error}") from error
+            raise CommitError(f"there is no lake at {path}: {_plain(error)}") from error
         if about.get("zone") != zone.key:
             raise LakeError(f"the lake {path} parts its days in {about.get('zone')}, not in {zone.key}")
         self.table_id = str(self._delta.metadata().id)
 
     @classmethod
-    def create(cls, path: Path, zone: ZoneInfo) -> ReadingTable:
+    def create(cls, path: Path, zone: ZoneInfo, kind: Kind = Kind.READINGS) -> LakeTable:
         """Make the table, or open the one that is there.
 
         Raises
@@ -120,19 +119,20 @@ class ReadingTable:
         CommitError
             If the disk refuses.
         """
+        layout = LAYOUTS[kind]
         try:
             DeltaTable.create(
                 path,
-                schema=TABLE_SCHEMA,
+                schema=layout.table_schema,
                 mode="ignore",
-                partition_by=_PARTITIONS,
-                name="raw_readings",
+                partition_by=layout.partitions,
+                name=layout.folder,
                 description=json.dumps({"zone": zone.key}),
                 configuration=_CONFIGURATION,
             )
         except (DeltaError, OSError) as error:
-            raise CommitError(f"cannot make a lake at {path}: {error}") from error
-        return cls(path, zone)
+            raise CommitError(f"cannot make a lake at {path}: {_plain(error)}") from error
+        return cls(path, zone, kind)
 
     def refresh(self) -> None:
         """Move to the newest version.
@@ -142,18 +142,28 @@ class ReadingTable:
         CommitError
             If the table cannot be read just now.
         """
+        if self._is_newest():
+            return
         try:
             self._delta.update_incremental()
         except (DeltaError, TableNotFoundError, OSError) as error:
-            raise CommitError(f"the lake {self.path} cannot be read: {error}") from error
+            raise CommitError(f"the lake {self.path} cannot be read: {_plain(error)}") from error
         if not (self.path / "_delta_log").is_dir():
             raise CommitError(f"the lake {self.path} is gone")
+
+    def _is_newest(self) -> bool:
+        """Whether that can be told without a listing of the log: our version is the last entry of it.
+
+        Entries go from the oldest on, so while ours is there the next would be too.
+        """
+        log, version = self.path / "_delta_log", self._delta.version()
+        return (log / f"{version:020}.json").exists() and not (log / f"{version + 1:020}.json").exists()
 
     def snapshot(self) -> Snapshot:
         """The version `refresh` came to."""
         version = self._delta.version()
-        if self._snapshot is None or self._snapshot.version != version:
-            self._snapshot = Snapshot(version, tuple(_data_files(self._delta)))
+        if self._snapshot.version != version:
+            self._snapshot = Snapshot(version, self._files())
         return self._snapshot
 
     def transaction_version(self, application: str) -> int:
@@ -161,7 +171,7 @@ class ReadingTable:
         return self._delta.transaction_version(application) or 0
 
     def append(self, rows: pa.Table, *, application: str, version: int) -> bool:
-        """Add rows of `meterweave.metering.batch.SCHEMA` to the layer ``new``; durable on return.
+        """Add rows, readings to the layer ``new``; durable on return.
 
         Returns
         -------
@@ -176,16 +186,27 @@ class ReadingTable:
         self.refresh()
         if self.transaction_version(application) >= version:
             return False
-        parts = [_Part(day, NEW, part) for day, part in _by_day(rows, self.zone)]
-        band_rows = max(rows.num_rows // 8, 1 << 14)
-        added = [self._write(part, band_rows, data_change=True) for part in parts]
+        group_rows = max(rows.num_rows // 8, 1 << 14)
+        added = [self._write(part, group_rows, data_change=True) for part in self._parts(rows)]
         self._commit(added, Transaction(application, version))
         return True
 
-    def rewrite(self, removed: Sequence[DataFile], added: Iterable[tuple[str, pa.Table]], band_rows: int) -> None:
-        """Replace files of one day by others of the same rows, (layer, rows) each, in one commit.
+    def rewrite(
+        self,
+        removed: Sequence[DataFile],
+        added: Iterable[tuple[str, pa.Table]],
+        group_rows: int,
+        *,
+        data_change: bool = False,
+    ) -> None:
+        """Replace files of one day or month by others, (layer, rows) each, in one commit.
 
         To be called on the version from which `removed` was read: no refresh in between.
+
+        Parameters
+        ----------
+        data_change : bool
+            Whether the rows are not all the same as before; for those who follow the table as a stream.
 
         Raises
         ------
@@ -194,10 +215,12 @@ class ReadingTable:
         """
         day = removed[0].day
         actions: list[AddAction | RemoveAction] = [
-            self._write(_Part(day, layer, rows), band_rows, data_change=False) for layer, rows in added if rows.num_rows
+            self._write(_Part(day, layer, rows), group_rows, data_change=data_change)
+            for layer, rows in added
+            if rows.num_rows
         ]
         self._commit(
-            actions + [_removal(file, data_change=False) for file in removed],
+            actions + [self._removal(file, data_change=data_change) for file in removed],
             Transaction(MAINTENANCE, self.transaction_version(MAINTENANCE) + 1),
         )
 
@@ -210,7 +233,7 @@ class ReadingTable:
             As `rewrite`.
         """
         self._commit(
-            [_removal(file, data_change=True) for file in removed],
+            [self._removal(file, data_change=True) for file in removed],
             Transaction(MAINTENANCE, self.transaction_version(MAINTENANCE) + 1),
         )
 
@@ -225,32 +248,59 @@ class ReadingTable:
         try:
             gone = self._delta.vacuum(after_h, dry_run=False, enforce_retention_duration=False, full=True)
         except (DeltaError, OSError) as error:
-            raise CommitError(f"the lake {self.path} cannot be vacuumed: {error}") from error
+            raise CommitError(f"the lake {self.path} cannot be vacuumed: {_plain(error)}") from error
         return len(gone)
 
-    def _write(self, part: _Part, band_rows: int, *, data_change: bool) -> AddAction:
-        name = f"day={part.day.isoformat()}/layer={part.layer}/{uuid.uuid4()}.parquet"
+    def _parts(self, rows: pa.Table) -> list[_Part]:
+        """The rows by day or month."""
+        layer = NEW if self.layout.layered else ""
+        days = self.layout.periods(rows, self.zone)
+        distinct, where, counts = np.unique(days, return_inverse=True, return_counts=True)
+        if len(distinct) == 1:
+            return [_Part(_date(int(distinct[0])), layer, rows)]
+        ordered = rows.take(pa.array(np.argsort(where, kind="stable")))
+        starts = np.cumsum(counts) - counts
+        return [
+            _Part(_date(int(day)), layer, ordered.slice(int(start), int(count)))
+            for day, start, count in zip(distinct, starts, counts, strict=True)
+        ]
+
+    def _values(self, day: date, layer: str) -> dict[str, str | None]:
+        """The values of the partition columns."""
+        values: dict[str, str | None] = {self.layout.period: day.isoformat()}
+        return values | {"layer": layer} if self.layout.layered else values
+
+    def _write(self, part: _Part, group_rows: int, *, data_change: bool) -> AddAction:
+        values = self._values(part.day, part.layer)
+        name = "/".join(f"{column}={value}" for column, value in values.items()) + f"/{uuid.uuid4()}.parquet"
         path = self.path / name
         try:
-            # The table's own folder is not made here: where it is missing, a disk is not mounted.
-            for folder in (path.parent.parent, path.parent):
-                if not folder.is_dir():
-                    folder.mkdir(exist_ok=True)
-                    parquet.sync(folder.parent)
-            rows, bands = in_bands(part.rows.select(SCHEMA.names), band_rows)
-            statistics = parquet.write(path, rows, bands)
+            self._make_folders(name)
+            rows, groups = self.layout.arrange(part.rows.select(self.layout.schema.names), group_rows)
+            statistics = parquet.write(path, self.layout, rows, groups)
             size = path.stat().st_size
         except OSError as error:
             with suppress(OSError):  # what cannot be deleted now, vacuum deletes later
                 path.unlink(missing_ok=True)
-            raise CommitError(f"the lake {self.path} cannot be written: {error}") from error
-        return AddAction(
-            name,
-            size,
-            {"day": part.day.isoformat(), "layer": part.layer},
-            time.time_ns() // 1_000_000,
-            data_change,
-            statistics,
+            raise CommitError(f"the lake {self.path} cannot be written: {_plain(error)}") from error
+        return AddAction(name, size, values, time.time_ns() // 1_000_000, data_change, statistics)
+
+    def _make_folders(self, name: str) -> None:
+        """The folders of a file; not the table's own: where that is missing, a disk is not mounted."""
+        folder = self.path
+        for part in name.split("/")[:-1]:
+            folder /= part
+            if not folder.is_dir():
+                folder.mkdir(exist_ok=True)
+                parquet.sync(folder.parent)
+
+    def _removal(self, file: DataFile, *, data_change: bool) -> RemoveAction:
+        return RemoveAction(
+            path=file.path,
+            data_change=data_change,
+            deletion_timestamp=time.time_ns() // 1_000_000,
+            size=file.octets,
+            partition_values=self._values(file.day, file.layer),
         )
 
     def _commit(self, actions: Sequence[AddAction | RemoveAction], transaction: Transaction) -> None:
@@ -259,14 +309,14 @@ class ReadingTable:
                 list(actions),
                 "append",
                 self._delta.schema(),
-                _PARTITIONS,
+                self.layout.partitions,
                 commit_properties=CommitProperties(max_commit_retries=_APPEND_RETRIES, app_transactions=[transaction]),
             )
             self._sync_log()
         except CommitFailedError as error:
-            raise CommitError(f"another commit to the lake {self.path} came between: {error}") from error
+            raise CommitError(f"another commit to the lake {self.path} came between: {_plain(error)}") from error
         except (DeltaError, OSError) as error:
-            raise CommitError(f"the lake {self.path} cannot be written: {error}") from error
+            raise CommitError(f"the lake {self.path} cannot be written: {_plain(error)}") from error
 
     def _sync_log(self) -> None:
         """Make the commits since the last refresh durable: delta-rs leaves them to the system's page cache."""
@@ -279,42 +329,41 @@ class ReadingTable:
                 parquet.sync(entry)
         parquet.sync(log)
 
+    def _files(self) -> tuple[DataFile, ...]:
+        """The active files; those of the snapshot before are known already."""
+        adds = pa.table(self._delta.get_add_actions(flatten=True))
+        if not adds.num_rows:
+            return ()
+        before = {file.path: file for file in self._snapshot.files}
+        paths = adds.column("path").to_pylist()
+        fresh = adds.filter(pa.array([path not in before for path in paths], pa.bool_()))
+        known = before | {file.path: file for file in self._described(fresh)}
+        return tuple(known[path] for path in paths)
 
-def _by_day(rows: pa.Table, zone: ZoneInfo) -> list[tuple[date, pa.Table]]:
-    days = local_days(rows.column("ts").cast(pa.int64()).to_numpy(), zone)
-    distinct, where, counts = np.unique(days, return_inverse=True, return_counts=True)
-    if len(distinct) == 1:
-        return [(_date(int(distinct[0])), rows)]
-    order = np.argsort(where, kind="stable")
-    ordered = rows.take(pa.array(order))
-    starts = np.cumsum(counts) - counts
-    return [
-        (_date(int(day)), ordered.slice(int(start), int(count)))
-        for day, start, count in zip(distinct, starts, counts, strict=True)
-    ]
+    def _described(self, adds: pa.Table) -> list[DataFile]:
+        owner, layout = self.layout.owner, self.layout
+        names = ("path", f"partition.{layout.period}", "num_records", "size_bytes", "modification_time")
+        bounds = [pc.cast(adds.column(f"{end}.received"), pa.int64()) for end in ("min", "max")]
+        layers = adds.column("partition.layer").to_pylist() if layout.layered else [""] * adds.num_rows
+        columns = [adds.column(name) for name in (*names, f"min.{owner}", f"max.{owner}")] + bounds
+        return [
+            DataFile(path, day, layer, rows, octets, (low, high), (first, last), written_ms)
+            for layer, path, day, rows, octets, written_ms, low, high, first, last in zip(
+                layers, *(column.to_pylist() for column in columns), strict=True
+            )
+        ]
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a table at `path`; a folder without an entry in its log is one that could not be made."""
+    log = path / "_delta_log"
+    return any(log.glob("*.json")) or (log / "_last_checkpoint").exists()
+
+
+def _plain(error: Exception) -> str:
+    """What an error says, in one line: delta-rs sends several, in colours."""
+    return " ".join(re.sub(r"\x1b\[\d+m|↳", " ", str(error)).split())
 
 
 def _date(days: int) -> date:
     return _EPOCH + timedelta(days=days)
-
-
-def _removal(file: DataFile, *, data_change: bool) -> RemoveAction:
-    return RemoveAction(
-        path=file.path,
-        data_change=data_change,
-        deletion_timestamp=time.time_ns() // 1_000_000,
-        size=file.octets,
-        partition_values={"day": file.day.isoformat(), "layer": file.layer},
-    )
-
-
-def _data_files(delta: DeltaTable) -> list[DataFile]:
-    adds = pa.table(delta.get_add_actions(flatten=True))
-    if not adds.num_rows:
-        return []
-    names = ("path", "partition.day", "partition.layer", "num_records", "size_bytes", "min.meter", "max.meter")
-    columns = [adds.column(name).to_pylist() for name in (*names, "modification_time")]
-    return [
-        DataFile(path, day, layer, rows, octets, (low, high), written_ms)
-        for path, day, layer, rows, octets, low, high, written_ms in zip(*columns, strict=True)
-    ]

@@ -1,7 +1,8 @@
 """Many callers, one fsync: the asyncio face of the journal.
 
-Callers hand in record batches and wait; one thread takes all that wait, joins them into one blob, appends it to the
-journal and, when that is on disk, tells everyone at once. While the thread writes, the next group gathers.
+Callers hand in record batches and wait; one thread takes all that wait, joins them into one blob a kind, appends these
+to the journal in one transaction and, when that is on disk, tells everyone at once. While the thread writes, the next
+group gathers.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from meterweave.lake.errors import JournalError, JournalFull
-from meterweave.lake.journal import Journal, encode
+from meterweave.lake.journal import Journal, Parcel, encode
+from meterweave.lake.kind import SCHEMAS, Kind, Rows
 from meterweave.lake.settings import LakeSettings
-from meterweave.metering.batch import SCHEMA
 
-_WRONG_SCHEMA = f"a batch must have the columns {', '.join(SCHEMA.names)} of meterweave.metering.batch.SCHEMA"
-_REQUIRED = [index for index, field in enumerate(SCHEMA) if not field.nullable]
+_KINDS = tuple(Kind)
+_REQUIRED = {
+    kind: [index for index, field in enumerate(schema) if not field.nullable] for kind, schema in SCHEMAS.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,9 @@ class WriterStatus:
 
 
 class _Entry(NamedTuple):
-    batch: pa.RecordBatch
+    rows: Rows
+    row_count: int
+    octets: int  # of events and frames; readings are all of one size
     kept: asyncio.Future[int] | Future[int]
     loop: asyncio.AbstractEventLoop | None  # None: `kept` belongs to a thread
 
@@ -67,7 +72,7 @@ class JournalWriter:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._queue: deque[_Entry] = deque()
-        self._rows_waiting = 0
+        self._rows_waiting = self._octets_waiting = 0
         self._trim_to = 0
         self._closing = False
         self._groups = self._rows = self._refused = 0
@@ -92,29 +97,41 @@ class JournalWriter:
                 octets_held=self._journal.octets_held,
             )
 
-    async def append(self, batch: pa.RecordBatch) -> int:
-        """Keep a batch; returns once it is on disk, with the sequence number of the blob that holds it.
+    async def append(
+        self,
+        readings: pa.RecordBatch | None = None,
+        *,
+        events: pa.RecordBatch | None = None,
+        frames: pa.RecordBatch | None = None,
+    ) -> int:
+        """Keep rows, all or none; returns once they are on disk, with the number of the last blob of their group.
 
         A caller that is cancelled does not know whether its rows were kept.
 
         Raises
         ------
         JournalFull
-            If too many rows or callers wait already, or the journal on disk is full. The rows were not kept.
+            If too much waits already, or the journal on disk is full. The rows were not kept.
         JournalError
             If the disk refuses, or the writer is closed. The rows were not kept as far as anyone may rely on.
         ValueError
-            If the batch does not have the schema of readings, or a null where none may be.
+            If a batch does not have the schema of its kind, or a null where none may be.
         """
         loop = asyncio.get_running_loop()
         kept: asyncio.Future[int] = loop.create_future()
-        self._enqueue(_Entry(batch, kept, loop))
+        self._enqueue(_entry(Rows(readings, events, frames), kept, loop))
         return await kept
 
-    def append_blocking(self, batch: pa.RecordBatch) -> int:
+    def append_blocking(
+        self,
+        readings: pa.RecordBatch | None = None,
+        *,
+        events: pa.RecordBatch | None = None,
+        frames: pa.RecordBatch | None = None,
+    ) -> int:
         """`append` for a thread without an event loop."""
         kept: Future[int] = Future()
-        self._enqueue(_Entry(batch, kept, None))
+        self._enqueue(_entry(Rows(readings, events, frames), kept, None))
         return kept.result()
 
     def trim(self, seq: int) -> None:
@@ -132,22 +149,25 @@ class JournalWriter:
         self._journal.close()
 
     def _enqueue(self, entry: _Entry) -> None:
-        if not entry.batch.schema.equals(SCHEMA):
-            raise ValueError(_WRONG_SCHEMA)
-        rows = entry.batch.num_rows
+        rows, octets, settings = entry.row_count, entry.octets, self._settings
         with self._lock:
             callers = len(self._queue)
             if self._closing:
                 raise JournalError("the journal's writer is closed")
-            # A batch larger than the whole queue is let in when it is alone.
-            full = callers and self._rows_waiting + rows > self._settings.queue_rows_max
-            if full or callers >= self._settings.queue_callers_max:
+            full = (
+                self._rows_waiting + rows > settings.queue_rows_max
+                or self._octets_waiting + octets > settings.queue_octets_max
+            )
+            # What is larger than the whole queue is let in when it is alone.
+            if (callers and full) or callers >= settings.queue_callers_max:
                 self._refused += 1
                 raise JournalFull(
-                    f"{self._rows_waiting} rows of {callers} callers wait already, {rows} more do not fit"
+                    f"{callers} callers wait with {self._rows_waiting} rows and {self._octets_waiting} octets of "
+                    f"events and frames; {rows} rows and {octets} octets more do not fit"
                 )
             self._queue.append(entry)
             self._rows_waiting += rows
+            self._octets_waiting += octets
             if len(self._queue) == 1:
                 self._work.notify()
 
@@ -174,22 +194,29 @@ class JournalWriter:
 
     def _take(self) -> list[_Entry]:
         group: list[_Entry] = []
-        rows = 0
-        while self._queue and (not group or rows + self._queue[0].batch.num_rows <= self._settings.group_rows_max):
-            entry = self._queue.popleft()
-            rows += entry.batch.num_rows
-            group.append(entry)
+        rows = octets = 0
+        while self._queue:
+            entry = self._queue[0]
+            full = (
+                rows + entry.row_count > self._settings.group_rows_max
+                or octets + entry.octets > self._settings.group_octets_max
+            )
+            if group and full:
+                break
+            rows, octets = rows + entry.row_count, octets + entry.octets
+            group.append(self._queue.popleft())
         self._rows_waiting -= rows
+        self._octets_waiting -= octets
         return group
 
     def _keep(self, group: Sequence[_Entry]) -> None:
         sound = group
         try:
-            sound, joined = _join(group)
+            sound, parcels = _pack(group)
             self._refused += len(group) - len(sound)
             if not sound:
                 return
-            seq = self._journal.append(encode(joined), joined.num_rows)
+            seq = self._journal.append(*parcels)
         except JournalError as error:
             self._refused += len(sound)
             _tell(sound, error)
@@ -199,7 +226,7 @@ class JournalWriter:
             _tell(sound, JournalError(f"the rows cannot be put together: {error!r}"))
             return
         self._groups += 1
-        self._rows += joined.num_rows
+        self._rows += sum(parcel.row_count for parcel in parcels)
         _tell(sound, seq)
         if self._on_kept is not None:
             self._on_kept(seq)
@@ -212,20 +239,44 @@ class JournalWriter:
             return
 
 
-def _join(group: Sequence[_Entry]) -> tuple[Sequence[_Entry], pa.RecordBatch]:
-    """The entries that can be kept and their rows as one batch; the others are told why not."""
-    joined = _one(group)
-    if not any(joined.column(index).null_count for index in _REQUIRED):
-        return group, joined
-    sound = [entry for entry in group if not any(entry.batch.column(index).null_count for index in _REQUIRED)]
-    good = set(map(id, sound))
-    _tell([entry for entry in group if id(entry) not in good], ValueError("a null stands where none may be"))
-    return sound, _one(sound)
+def _entry(rows: Rows, kept: asyncio.Future[int] | Future[int], loop: asyncio.AbstractEventLoop | None) -> _Entry:
+    row_count = octets = 0
+    for kind, batch in zip(_KINDS, rows, strict=True):
+        if batch is None:
+            continue
+        if not batch.schema.equals(SCHEMAS[kind]):
+            raise ValueError(f"{kind} must have the columns and types of {SCHEMAS[kind].names}, not {batch.schema}")
+        row_count += batch.num_rows
+        octets += 0 if kind is Kind.READINGS else batch.nbytes
+    return _Entry(rows, row_count, octets, kept, loop)
 
 
-def _one(group: Sequence[_Entry]) -> pa.RecordBatch:
-    joined = pa.Table.from_batches([entry.batch for entry in group], SCHEMA).combine_chunks()
-    return joined.to_batches()[0] if joined.num_rows else pa.RecordBatch.from_pylist([], SCHEMA)
+def _pack(group: Sequence[_Entry]) -> tuple[Sequence[_Entry], list[Parcel]]:
+    """The entries that can be kept and their rows, a parcel a kind; the others are told why not."""
+    joined = _join(group)
+    if any(_has_null(kind, batch) for kind, batch in joined):
+        sound: list[_Entry] = []
+        broken: list[_Entry] = []
+        for entry in group:
+            (broken if any(_has_null(kind, batch) for kind, batch in _join([entry])) else sound).append(entry)
+        _tell(broken, ValueError("a null stands where none may be"))
+        group, joined = sound, _join(sound)
+    return group, [encode(kind, batch) for kind, batch in joined]
+
+
+def _has_null(kind: Kind, batch: pa.RecordBatch) -> bool:
+    return any(batch.column(index).null_count for index in _REQUIRED[kind])
+
+
+def _join(group: Sequence[_Entry]) -> list[tuple[Kind, pa.RecordBatch]]:
+    """All rows as one batch a kind; no readings where there is nothing at all."""
+    found = []
+    for index, kind in enumerate(_KINDS):
+        batches = [batch for entry in group if (batch := entry.rows[index]) is not None and batch.num_rows]
+        if batches:
+            rows = pa.Table.from_batches(batches, SCHEMAS[kind]).combine_chunks()
+            found.append((kind, rows.to_batches()[0]))
+    return found or [(Kind.READINGS, pa.RecordBatch.from_pylist([], SCHEMAS[Kind.READINGS]))]
 
 
 def _tell(group: Sequence[_Entry], outcome: int | Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,6 +16,7 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 _EPOCH = datetime(1970, 1, 1)
 _HOUR_US = 3_600_000_000
+_HOURS_MAX = 1 << 14  # hours remembered: some months of a few zones
 
 
 def local_us(moment: datetime) -> int:
@@ -47,13 +49,20 @@ def to_utc_us(local: NDArray[np.int64], zone: ZoneInfo = SHANGHAI) -> NDArray[np
     """
     hours, where = distinct(local // _HOUR_US)
     # Zones change their offset on the quarter hour at the finest, so an hour can hold two offsets: look at both ends.
-    first = np.array([_offset_us(_moment(int(hour) * _HOUR_US), zone) for hour in hours], dtype=np.int64)
-    last = np.array([_offset_us(_moment(int(hour) * _HOUR_US + _HOUR_US - 1), zone) for hour in hours], dtype=np.int64)
+    ends = np.array([_offsets_us(hour, zone) for hour in hours.tolist()], np.int64).reshape(-1, 2)
+    first, last = ends[:, 0], ends[:, 1]
     utc = local - first[where]
     odd = np.flatnonzero((first != last)[where])
     for index in odd:
         utc[index] = utc_us(_moment(int(local[index])), zone)
     return utc
+
+
+@lru_cache(_HOURS_MAX)
+def _offsets_us(hour: int, zone: ZoneInfo) -> tuple[int, int]:
+    """The offsets at the beginning and at the end of an hour since 1970 on the wall clock."""
+    start = hour * _HOUR_US
+    return _offset_us(_moment(start), zone), _offset_us(_moment(start + _HOUR_US - 1), zone)
 
 
 def _moment(local: int) -> datetime:

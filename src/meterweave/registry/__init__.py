@@ -3,7 +3,7 @@
 Registry.open ─► writing(): change them ─► the counter of changes ─► Directory: the head-end's view in memory
 """
 
-from meterweave.registry import changes, history_guard, models
+from meterweave.registry import changes, collection, commands, history_guard, models
 from meterweave.registry.base import Base
 from meterweave.registry.database import Registry, open_engine
 from meterweave.registry.directory import Directory, Refresh, Snapshot
@@ -46,6 +46,8 @@ __all__ = [
     "UnknownRecord",
     "UsagePoint",
     "changes",
+    "collection",
+    "commands",
     "history_guard",
     "models",
     "open_engine",

@@ -5,6 +5,7 @@ RegistryError
 ├── HistoryError       an installation or removal that the install history cannot hold; `code` says which rule
 ├── PlacementError     a meter put where it cannot be heard: no point number, an impossible port
 ├── UnknownRecord      a terminal, meter or usage point that is not stored
+├── CommandError       a command that cannot be given, or not be taken back any more
 ├── RegistryBusy       another writer held the registry for longer than the wait that was set
 └── SchemaError        the database's tables are newer than this program, or not ours
 """
@@ -41,6 +42,10 @@ class PlacementError(RegistryError):
 
 class UnknownRecord(RegistryError):  # noqa: N818 - a state of the archives, named as operators name it
     """Something named is not stored."""
+
+
+class CommandError(RegistryError):
+    """A command that cannot be given as it is, or that cannot be taken back any more."""
 
 
 class RegistryBusy(RegistryError):  # noqa: N818 - it passes; the same call may be made again

@@ -14,7 +14,7 @@ from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
 from meterweave.registry.base import Base, Id, UtcDateTime, words
-from meterweave.registry.vocabulary import Enrolment, Phase, TerminalKind, TerminalState, Utility, Wiring
+from meterweave.registry.vocabulary import Channel, Enrolment, Phase, TerminalKind, TerminalState, Utility, Wiring
 
 HEARTBEAT_S = 900
 """The heartbeat of a terminal whose archives say nothing else. [s] What concentrators are delivered with."""
@@ -69,6 +69,10 @@ class Terminal(Base):
     name: Mapped[str] = mapped_column(String(200), default="")
     heartbeat_s: Mapped[int] = mapped_column(Integer, default=HEARTBEAT_S)
     district_id: Mapped[int | None] = mapped_column(ForeignKey("transformer_districts.id"), index=True)
+    channel: Mapped[Channel] = mapped_column(
+        words(Channel, "channel"), default=Channel.CELLULAR, server_default=Channel.CELLULAR.value
+    )
+    cell_group: Mapped[str | None] = mapped_column(String(64))  # those that share one cell of the network
     first_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -48,6 +48,17 @@ class TerminalKind(StrEnum):
     METER = "meter"  # the meter calls by itself
 
 
+class Channel(StrEnum):
+    """By what a terminal calls; it decides how many may be called at once."""
+
+    ETHERNET = "ethernet"
+    FIBRE = "fibre"
+    CELLULAR = "cellular"
+    NB_IOT = "nb_iot"
+    RF = "rf"  # a private radio network
+    PLC = "plc"
+
+
 class TerminalState(StrEnum):
     """Where a terminal stands in its life; only `PLANNED` and `ACTIVE` ones may log in."""
 
@@ -82,6 +93,12 @@ WORDS: Mapping[StrEnum, Text] = MappingProxyType(
         TerminalKind.COLLECTOR: Text("collector", "采集器"),
         TerminalKind.MODULE: Text("module", "通信模块"),
         TerminalKind.METER: Text("meter", "直连表"),
+        Channel.ETHERNET: Text("ethernet", "以太网"),
+        Channel.FIBRE: Text("fibre", "光纤"),
+        Channel.CELLULAR: Text("cellular", "蜂窝"),
+        Channel.NB_IOT: Text("NB-IoT", "NB-IoT"),
+        Channel.RF: Text("radio", "无线专网"),
+        Channel.PLC: Text("power line", "电力线"),
         TerminalState.PLANNED: Text("planned", "待接入"),
         TerminalState.ACTIVE: Text("active", "在用"),
         TerminalState.SUSPENDED: Text("suspended", "停用"),
@@ -98,6 +115,7 @@ _ALSO: Mapping[str, StrEnum] = {
     "水表": Utility.WATER, "燃气": Utility.GAS, "气表": Utility.GAS, "燃气表": Utility.GAS,
     "热力": Utility.HEAT, "热表": Utility.HEAT, "热量表": Utility.HEAT,
     "1p": Wiring.SINGLE_PHASE, "3p3w": Wiring.THREE_WIRE, "3p4w": Wiring.FOUR_WIRE,
+    "4g": Channel.CELLULAR, "5g": Channel.CELLULAR, "gprs": Channel.CELLULAR, "fiber": Channel.FIBRE,
     "l1": Phase.A, "l2": Phase.B, "l3": Phase.C,
 }  # fmt: skip
 

@@ -39,6 +39,14 @@ class Faults:
     """Terminals whose clock is off, by up to two hours either way. The meters' own clocks stay right."""
     dead: float = 0.0
     """Meters that fall silent at some moment of the back-fill."""
+    happenings: float = 0.0
+    """Opened covers, magnets, reversed currents and faults of clocks, of an electricity meter in a day."""
+    outage: float = 0.0
+    """Outages of a district in a day; 1 at most."""
+    dead_link: float = 0.0
+    """Of the time, the share in which a terminal's link is dead: half-open, or cut and not dialled again."""
+    reboot: float = 0.0
+    """Of the dead links, those that are a restart of the terminal: what it was about to report is forgotten."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -50,6 +58,21 @@ class Faults:
     def of(cls, rate: float) -> Faults:
         """Every fault at the same rate; connections are cut a tenth as often, because each costs a new login."""
         return cls(corrupt=rate, cut=rate / 10, duplicate=rate, late=rate, wrong_clock=rate, dead=rate)
+
+    @classmethod
+    def bad_town(cls) -> Faults:
+        """A bad day everywhere: 5 % of frames spoiled, 5 % of links dead at a time, restarts, repeats, wrong clocks."""
+        return cls(
+            corrupt=0.05,
+            cut=0.005,
+            duplicate=0.05,
+            late=0.05,
+            wrong_clock=0.2,
+            happenings=0.02,
+            outage=0.05,
+            dead_link=0.05,
+            reboot=0.3,
+        )
 
 
 NO_FAULTS = Faults()

@@ -16,14 +16,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 from meterweave.errors import ConfigError
 from meterweave.protocols.stream import FrameDecoder, Garbage
+from meterweave.simulator.condition import Condition
+from meterweave.simulator.events import Diary, Happening
 from meterweave.simulator.faults import Faults, chance, corrupted
-from meterweave.simulator.plan import Due, Reports
+from meterweave.simulator.link import Link, link_of
+from meterweave.simulator.plan import Due, Reports, Series
 from meterweave.simulator.town import Concentrator
 
 SENDS_MAX = 4
@@ -33,6 +37,10 @@ LATE_MAX = 16
 LATE_S = 20.0
 """How long it holds them back. [s, of the wait]"""
 HEARTBEATS_UNANSWERED_MAX = 3
+EVENTS_MAX = 8
+"""Events in one report."""
+LAST_GASP_S = 180
+"""How long a terminal lives on its battery. [s, of the town]"""
 WINDOW_MAX = 8
 """Reports on their way at a time."""
 
@@ -79,6 +87,8 @@ class Habits:
     """Wait for the answer to a login, and for the confirmation of a report before it is sent again. [s]"""
     window: int = 8
     """Reports on their way at a time; the four bits that number frames of Q/GDW 1376.1 allow no more than 8."""
+    bare: bool = False
+    """Whether nobody has told the terminal yet which meters it has and what to report of them."""
 
     def __post_init__(self) -> None:
         if self.heartbeat_s <= 0 or self.answer_s <= 0:
@@ -95,14 +105,21 @@ class Counts:
     reports_confirmed: int = 0
     reports_repeated: int = 0
     readings_confirmed: int = 0  # rows: one meter at one moment
+    events_confirmed: int = 0
     questions_answered: int = 0
+
+
+class Told(NamedTuple):
+    """What a report of events holds: happenings with their numbers, which follow one another."""
+
+    events: tuple[tuple[int, Happening], ...]
 
 
 @dataclass(slots=True)
 class _Report:
     """A report that is not confirmed."""
 
-    due: Due
+    due: Due | Told
     number: int
     sends: int = 0  # over this connection
     answer_by: float = 0.0
@@ -125,6 +142,8 @@ class Terminal(ABC):
         self.site, self.first_s, self.habits = site, first_s, habits
         self.counts = Counts()
         self.state = State.OFFLINE
+        self.condition = Condition(clock_off_s=site.clock_off_s)
+        self.diary = Diary(site, seed, faults.happenings, first_s)
         self._reports, self._seed, self._faults = reports, seed, faults
         self._decoder = self.decoder()
         self._effects: list[Effect] = []
@@ -135,6 +154,8 @@ class Terminal(ABC):
         self._heartbeats_unanswered = 0
         self._number = 0
         self.window = habits.window
+        self.again_at: float | None = None
+        """When a part of a long answer is to be sent again; None: nothing waits. [s, of waits]"""
         self._frame_count = 0
         self._due_count = 0
 
@@ -147,6 +168,15 @@ class Terminal(ABC):
     def reset(self) -> None:
         """Forget what belonged to the last connection."""
         self.window = self.habits.window
+        self.again_at = None
+
+    @abstractmethod
+    def reported(self) -> Sequence[Series]:
+        """What it is told to report."""
+
+    def again(self, now: Instant) -> None:
+        """Send again what `again_at` is about."""
+        self.again_at = None
 
     @abstractmethod
     def login(self, number: int, now: Instant) -> bytes:
@@ -165,6 +195,10 @@ class Terminal(ABC):
         """The frame of a report, or the first of its frames."""
 
     @abstractmethod
+    def event_report(self, told: Told, number: int) -> bytes:
+        """The frame of a report of events."""
+
+    @abstractmethod
     def received(self, frame: bytes, now: Instant) -> None:
         """Deal with one whole frame of the centre."""
 
@@ -181,6 +215,22 @@ class Terminal(ABC):
             report.sends = 0
         self.send(self.login(self.next_number(), now))
         return self._taken()
+
+    def reboot(self, town_s: int) -> None:
+        """Start anew: of reports that are on their way, or due by now, nothing is known any more."""
+        self.lost()
+        self._open.clear()
+        self._late.clear()
+        while self._reports.take(town_s):
+            pass
+
+    def link(self, count: int) -> Link:
+        """How long its connection number `count` lives, and how it dies."""
+        return link_of(self._faults, self._seed, self.site.address, count)
+
+    def powered(self, town_s: int) -> bool:
+        """Whether it has supply; without, its battery holds for `LAST_GASP_S`."""
+        return not any(since_s + LAST_GASP_S < town_s <= until_s for since_s, until_s in self.site.outages)
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -204,19 +254,22 @@ class Terminal(ABC):
         if self.state is not State.ONLINE:
             return max(0.0, self._answer_by - now.wait_s)
         awaited = [report.answer_by for report in self._open.values() if report.awaited(now)]
-        ends = [self._heartbeat_at, *awaited]
+        ends = [self._heartbeat_at, *awaited, *([] if self.again_at is None else [self.again_at])]
         if len(awaited) < self.window:
             if len(awaited) < len(self._open):
                 return 0.0
             due_s = self._reports.next_s()
-            ends += [] if due_s is None else [now.wait_s + (due_s - now.town_s) / speed]
+            event_s = self.diary.next_s()
+            ends += [now.wait_s + (at_s - now.town_s) / speed for at_s in (due_s, event_s) if at_s is not None]
             ends += [at_s for at_s, _ in self._late]
         return max(0.0, min(ends) - now.wait_s)
 
     def idle(self, town_s: int) -> bool:
         """Whether everything that is due at `town_s` is confirmed."""
         due_s = self._reports.next_s()
-        return not self._open and not self._late and (due_s is None or due_s > town_s)
+        self.diary.look(town_s)
+        waits = self._open or self._late or self.diary.waiting()
+        return not waits and (due_s is None or due_s > town_s)
 
     # For the protocols -----------------------------------------------------------------------------------------------
 
@@ -259,15 +312,23 @@ class Terminal(ABC):
             return
         del self._open[number]
         self.counts.reports_confirmed += 1
-        self.counts.readings_confirmed += len(report.due.slots) * len(report.due.meters)
+        if isinstance(report.due, Told):
+            self.diary.told = max(self.diary.told, report.due.events[-1][0])
+            self.counts.events_confirmed += len(report.due.events)
+        else:
+            self.counts.readings_confirmed += len(report.due.slots) * len(report.due.meters)
         what = (self.site.address, self.counts.reports_confirmed)
         if chance(self._seed, "duplicate", *what) < self._faults.duplicate:
-            self.send(self.report(report.due, number))
+            self.send(self._frame(report))
 
     def awaited_again(self, number: int, now: Instant) -> None:
         """A part of the report arrived: the wait for its confirmation begins anew."""
         if number in self._open:
             self._open[number].answer_by = now.wait_s + self.habits.answer_s
+
+    def replan(self, series: Sequence[Series], town_s: int) -> None:
+        """Report these series from now on; where one was reported before, it goes on where it stands."""
+        self._reports.follow(series, town_s)
 
     # Inside ----------------------------------------------------------------------------------------------------------
 
@@ -278,6 +339,8 @@ class Terminal(ABC):
     def _go_on(self, now: Instant) -> None:
         if self.state is State.LOGGING_IN and now.wait_s >= self._answer_by:
             self.hang_up("no answer to the login")
+        if self.state is State.ONLINE and self.again_at is not None and now.wait_s >= self.again_at:
+            self.again(now)
         if self.state is State.ONLINE and now.wait_s >= self._heartbeat_at:
             self._beat(now)
         if self.state is State.ONLINE:
@@ -298,7 +361,7 @@ class Terminal(ABC):
             if free > 0 and self.state is State.ONLINE and not report.awaited(now):
                 free -= 1
                 self._send_report(report, now)
-        while free > 0 and self.state is State.ONLINE and (due := self._next_due(now)):
+        while free > 0 and self.state is State.ONLINE and (due := self._next_told(now) or self._next_due(now)):
             free -= 1
             report = _Report(due, self.next_number())
             self._open[report.number] = report
@@ -311,7 +374,20 @@ class Terminal(ABC):
         self.counts.reports_repeated += report.sends > 0
         report.sends += 1
         report.answer_by = now.wait_s + self.habits.answer_s
-        self.send(self.report(report.due, report.number))
+        self.send(self._frame(report))
+
+    def _frame(self, report: _Report) -> bytes:
+        if isinstance(report.due, Told):
+            return self.event_report(report.due, report.number)
+        return self.report(report.due, report.number)
+
+    def _next_told(self, now: Instant) -> Told | None:
+        """Events that are not confirmed, unless some are on their way already."""
+        self.diary.look(now.town_s)
+        if any(isinstance(report.due, Told) for report in self._open.values()):
+            return None
+        waiting = self.diary.waiting()
+        return Told(tuple(waiting[:EVENTS_MAX])) if waiting else None
 
     def _next_due(self, now: Instant) -> Due | None:
         if self._late and self._late[0][0] <= now.wait_s:

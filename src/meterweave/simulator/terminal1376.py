@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from meterweave.errors import DecodeError
-from meterweave.metering.clock import local_us
 from meterweave.protocols.gdw1376 import part1
 from meterweave.protocols.gdw1376.part1 import service
 from meterweave.protocols.gdw1376.part1.designator import dt_of
-from meterweave.protocols.gdw1376.part1.frame import USER_DATA_MAX, USER_DATA_MIN, FrameDecoder
-from meterweave.protocols.gdw1376.part1.message import CON, Message, Section, Unit, sections
-from meterweave.protocols.gdw1376.part1.values import run_values, step_minutes
-from meterweave.simulator import meter645, units1376
-from meterweave.simulator.plan import QUARTER_S, Due
-from meterweave.simulator.session import Instant, State, Terminal
-from meterweave.simulator.town import DAY_S, LOCAL_S, Meter
-from meterweave.simulator.units1376 import HISTORY, PRESENT
+from meterweave.protocols.gdw1376.part1.frame import USER_DATA_MIN, FrameDecoder, wrap
+from meterweave.protocols.gdw1376.part1.message import CON, FIN, FIR, Message, Unit
+from meterweave.simulator import events1376, units1376
+from meterweave.simulator.answers1376 import EVENTS, Answers1376
+from meterweave.simulator.archive1376 import Archive1376
+from meterweave.simulator.faults import Faults
+from meterweave.simulator.meter645 import local
+from meterweave.simulator.orders1376 import HARDWARE, RESET, Orders1376
+from meterweave.simulator.plan import Due, Reports, Series
+from meterweave.simulator.session import Habits, Instant, State, Terminal, Told
+from meterweave.simulator.town import Concentrator
+from meterweave.simulator.units1376 import HISTORY
 
-FORWARD = 0x10  # AFN
 ALL_CONFIRMED, ALL_DENIED, BY_UNIT = 1, 2, 3  # F of AFN 00
 UNIT_HEAD = 4  # DA and DT of a data unit [octets]
+ANSWER_MAX = 2000
+"""User data of one frame of an answer; of a longer answer there are more. [octets]"""
 POINTS = 96
 """Curve points of all meters in one report."""
 
@@ -33,8 +37,19 @@ class Terminal1376(Terminal):
     cells_max = POINTS
     number_mask = 0x0F
 
+    def __init__(
+        self, site: Concentrator, reports: Reports, first_s: int, *, seed: int, faults: Faults, habits: Habits
+    ) -> None:
+        super().__init__(site, reports, first_s, seed=seed, faults=faults, habits=habits)
+        self.archive = Archive1376(site, first_s, bare=habits.bare)
+        self._answers = Answers1376(site, self.archive, self.condition, self.diary, first_s)
+        self._orders = Orders1376(self.archive, self.condition, self.diary)
+
     def decoder(self) -> FrameDecoder:
         return FrameDecoder()
+
+    def reported(self) -> Sequence[Series]:
+        return self.archive.reported()
 
     def login(self, number: int, now: Instant) -> bytes:
         return part1.encode(service.login(self.site.region, self.site.terminal, number=number))
@@ -47,12 +62,22 @@ class Terminal1376(Terminal):
         return part1.encode(service.logout(self.site.region, self.site.terminal, number=self.next_number()))
 
     def report(self, due: Due, number: int) -> bytes:
-        units = units1376.due_units(due)
-        message = service.report(self.site.region, self.site.terminal, HISTORY, units, number=number)
-        return part1.encode(message._replace(seq=message.seq | CON))
+        units: list[Unit] = []
+        for meter in due.meters:
+            told = units1376.due_units(due, meter, self.archive.items(due.series, meter))
+            units += units1376.at_point(self.archive.point(meter) or meter.point, told)
+        return self._unasked(HISTORY, units, number)
+
+    def event_report(self, told: Told, number: int) -> bytes:
+        unit = events1376.told(self.diary, told.events, self.archive, self.condition.clock_off_s)
+        return self._unasked(EVENTS, [unit], number)
+
+    def _unasked(self, afn: int, units: Sequence[Unit], number: int) -> bytes:
+        message = service.report(self.site.region, self.site.terminal, afn, units, number=number)
+        return _written(message._replace(seq=message.seq | CON))
 
     def _clock(self, now: Instant) -> datetime:
-        return meter645.local(now.town_s + self.site.clock_off_s)
+        return local(now.town_s + self.condition.clock_off_s)
 
     def received(self, frame: bytes, now: Instant) -> None:
         try:
@@ -65,11 +90,27 @@ class Terminal1376(Terminal):
             self._confirmation(message, now)
             return
         self.counts.questions_answered += 1
-        units = self._answers(message, now)
-        if units:
-            self.send(part1.encode(service.answer(message, units)))
+        before = self.archive.version
+        errors = self._orders.obey(message, now.town_s)
+        if errors is None:
+            self._answer(message, now)
+        elif any(errors):
+            self.send(part1.encode(service.confirm(message, errors)))
         else:
+            self.send(part1.encode(service.confirm(message)))
+            if message.afn == RESET and message.units[0].items == (HARDWARE,):
+                self.hang_up("told to start anew")
+                self.reboot(now.town_s)
+        if self.archive.version != before:
+            self.replan(self.archive.reported(), now.town_s)
+
+    def _answer(self, message: Message, now: Instant) -> None:
+        units = self._answers.to(message, now.town_s)
+        if not units:
             self.send(part1.encode(service.confirm(message)._replace(units=(Unit(0, dt_of([ALL_DENIED])),))))
+        ec = events1376.counters(self.diary) if self.diary.waiting() else b""
+        for answer in _frames(message, units, ec):
+            self.send(answer)
 
     def _confirmation(self, message: Message, now: Instant) -> None:
         if not _confirms(message):
@@ -79,62 +120,30 @@ class Terminal1376(Terminal):
         self.accepted(now)
         self.confirmed(message.number)
 
-    # Answers ---------------------------------------------------------------------------------------------------------
 
-    def _answers(self, message: Message, now: Instant) -> list[Unit]:
-        """What can be answered; nothing where all of it has to be refused, or more is asked than one frame holds."""
-        found: list[Unit] = []
-        size = USER_DATA_MIN
-        for unit in message.units:
-            for section in sections(message, unit):
-                if section.found.complete:
-                    units = self._answer(message.afn, section, _texts(section, unit), now)
-                    size += sum(UNIT_HEAD + len(one.data) for one in units)
-                    if size > USER_DATA_MAX:
-                        return []
-                    found += units
-        return found
-
-    def _answer(self, afn: int, section: Section, values: Mapping[str, str], now: Instant) -> list[Unit]:
-        if afn == FORWARD and section.fn == 1:
-            return self._forward(values, now)
-        if afn == PRESENT and section.fn == units1376.CLOCK:
-            return [units1376.clock_unit(self._clock(now))]
-        point = section.point
-        meter = next((one for one in self.site.meters if one.point == point and one.alive(now.town_s)), None)
-        if meter is None:
-            return []
-        if afn == PRESENT and section.fn == units1376.PRESENT_ENERGY:
-            return [units1376.present_unit(meter, now.town_s)]
-        if afn == HISTORY:
-            return self._history(meter, section.fn, values, now)
-        return []
-
-    def _history(self, meter: Meter, item: int, values: Mapping[str, str], now: Instant) -> list[Unit]:
-        if item == units1376.DAY_ENERGY:
-            at_s = _utc_s(values.get("freeze.day", "")) + DAY_S
-            return [units1376.day_unit(meter, at_s)] if self.first_s <= at_s <= now.town_s else []
-        if item not in units1376.items_of(meter):
-            return []
-        start_s, step = _utc_s(values.get("curve.start", "")), step_minutes(int(values.get("curve.density", 0)))
-        step_s = 60 * (step or 0)
-        if step_s not in units1376.STEP_CODES or start_s % QUARTER_S:
-            return []
-        asked = range(start_s, start_s + step_s * int(values.get("curve.count", 0)), step_s)
-        slots = [at for at in asked if self.first_s <= at <= now.town_s]
-        return [units1376.curve_unit(meter, item, slots, step_s)] if slots else []
-
-    def _forward(self, values: Mapping[str, str], now: Instant) -> list[Unit]:
-        reply = meter645.answer(self.site.meters, bytes.fromhex(values.get("forwarded", "")), now.town_s)
-        if reply is None:
-            return []
-        return [part1.build_unit(FORWARD, True, [0], [1], {"port": values["port"], "forwarded": reply.hex()})]
+def _frames(request: Message, units: Sequence[Unit], ec: bytes) -> Iterator[bytes]:
+    """The frames of an answer: several where it is long, numbered on, the first with FIR and the last with FIN."""
+    groups: list[list[Unit]] = [[]]
+    size = USER_DATA_MIN
+    for one in units:
+        room = UNIT_HEAD + len(one.data)
+        if groups[-1] and size + room > ANSWER_MAX:
+            groups.append([])
+            size = USER_DATA_MIN
+        groups[-1].append(one)
+        size += room
+    for place, group in enumerate(groups if units else ()):
+        marks = FIR * (place == 0) | FIN * (place == len(groups) - 1)
+        answer = service.answer(request, group, ec=ec)
+        yield _written(answer._replace(seq=marks | (request.number + place & 0x0F)))
 
 
-def _texts(section: Section, unit: Unit) -> dict[str, str]:
-    """The values of a section by name; what is no value is left out."""
-    entries = [entry for run in section.found.runs for entry in run_values(run, unit.data)]
-    return {entry["name"]: entry["value"] for entry in entries if entry.get("value") is not None}
+def _written(message: Message) -> bytes:
+    """The frame of a message of data units made here."""
+    head = bytes([message.control]) + message.region.to_bytes(2, "little") + message.terminal.to_bytes(2, "little")
+    head += bytes([message.master, message.afn, message.seq])
+    units = [(one.da | one.dt << 16).to_bytes(4, "little") + one.data for one in message.units]
+    return wrap(message.protocol, head + b"".join(units) + message.ec)
 
 
 def _confirms(message: Message) -> bool:
@@ -146,12 +155,3 @@ def _confirms(message: Message) -> bool:
             # The function, then DA, DT and an error of each unit (clause 5.4.3): four octets and one.
             return not any(unit.data[5::5])
     return False
-
-
-def _utc_s(text: str) -> int:
-    """The moment of an ISO text in local time; one that no calendar has is long ago, where there are no readings."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return -1
-    return local_us(when) // 1_000_000 - LOCAL_S

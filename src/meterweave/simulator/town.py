@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
 
 from meterweave.errors import ConfigError
+from meterweave.simulator.condition import Condition, Span
 from meterweave.simulator.curves import ANCHOR_S, Curve, curves_of
 from meterweave.simulator.faults import NO_FAULTS, Faults, chance, pick
+from meterweave.simulator.sun import net_curves
 
 DAY_S = 86_400
 LOCAL_S = 8 * 3600
 """The town lies in China: local time is UTC and eight hours, all year."""
-CLOCK_OFF_MAX_S = 7200
+CLOCK_OFF_MAX_S, METER_CLOCK_OFF_MAX_S = 7200, 600
+OUTAGE_MIN_S, OUTAGE_MAX_S = 120, 3600
+OUTAGES_FORESEEN_DAYS = 400
+"""How far beyond the beginning of a town its outages are fixed."""
 POINT_MAX = 2040
 """Measuring points that Q/GDW 1376.1 can address; a concentrator has no more electricity meters."""
 THREE_PHASE_EVERY, THREE_PHASE_FIRST = 20, 7
 """One electricity meter in this many of a district has three phases, a shop's or a lift's; and which is the first."""
+SOLAR_EVERY, SOLAR_FIRST = 12, 5
+"""One house in this many of a district has panels on its roof; and which is the first."""
+SERIAL_EVERY = 2
+"""Of the electricity meters behind a DL/T 698.45 concentrator one in this many speaks DL/T 645-2007."""
 
 
 class Protocol(StrEnum):
@@ -50,10 +59,17 @@ class Meter:
     scale_permille: int  # how much it uses compared with the curve
     start: int  # its register a year before `curves.ANCHOR_S`, in the steps of the register, see `registers`
     dies_s: int | None  # from when on it is silent [s since 1970, UTC]
+    speaks: str = "dlt645"  # what goes over its line: dlt645, dlt698 or cjt188
+    export: Curve | None = None  # what its panels give to the network
+    condition: Condition = field(default_factory=Condition)
 
     def alive(self, at_s: int) -> bool:
-        """Whether it answers at `at_s`."""
+        """Whether it still measures at `at_s`."""
         return self.dies_s is None or at_s < self.dies_s
+
+    def answers(self, at_s: int) -> bool:
+        """Whether it answers on its line at `at_s`: it lives, and the network supplies it."""
+        return self.alive(at_s) and self.condition.powered(at_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +79,9 @@ class Concentrator:
     protocol: Protocol
     address: str  # 12 digits for DL/T 698.45; for Q/GDW 1376.1 region and terminal, four hexadecimal digits each
     district: str
-    clock_off_s: int  # its clock minus the true time
+    clock_off_s: int  # its clock minus the true time, until somebody sets it
     meters: tuple[Meter, ...]
+    outages: tuple[Span, ...] = ()  # when the district has no supply
 
     @property
     def region(self) -> int:
@@ -116,13 +133,14 @@ class Plan:
 def build(plan: Plan) -> tuple[Concentrator, ...]:
     """The town of `plan`; the same plan gives the same town."""
     speaks = [plan.protocols[index % len(plan.protocols)] for index in range(plan.terminals)]
-    modern = [index for index, protocol in enumerate(speaks) if protocol is Protocol.DLT698]
-    others = plan.others if modern else 0
+    newer = [index for index, protocol in enumerate(speaks) if protocol is Protocol.DLT698]
+    others = plan.others if newer else 0
     town = []
     for index, protocol in enumerate(speaks):
-        here = list(_electricity(plan, index))
+        outages = tuple(_outages(plan, index))
+        here = list(_electricity(plan, index, outages, modern=protocol is Protocol.DLT698))
         if protocol is Protocol.DLT698:
-            here += _others(plan, index, range(modern.index(index), others, len(modern)), len(here))
+            here += _others(plan, index, range(newer.index(index), others, len(newer)), len(here))
         town.append(
             Concentrator(
                 protocol=protocol,
@@ -130,6 +148,7 @@ def build(plan: Plan) -> tuple[Concentrator, ...]:
                 district=f"LV-{index + 1:04d}",
                 clock_off_s=_clock_off(plan, index),
                 meters=tuple(here),
+                outages=outages,
             )
         )
     return tuple(town)
@@ -141,11 +160,28 @@ def _clock_off(plan: Plan, index: int) -> int:
     return pick(plan.seed, -CLOCK_OFF_MAX_S, CLOCK_OFF_MAX_S, "clock off", index)
 
 
-def _electricity(plan: Plan, index: int) -> Iterator[Meter]:
+def _outages(plan: Plan, index: int) -> Iterator[Span]:
+    """When a district has no supply: at most once a day, and over before the next."""
+    for day in range(plan.days + OUTAGES_FORESEEN_DAYS if plan.faults.outage else 0):
+        if chance(plan.seed, "outage", index, day) < plan.faults.outage:
+            begins_s = (
+                plan.first_s + day * DAY_S + pick(plan.seed, 0, DAY_S - OUTAGE_MAX_S - 1, "outage at", index, day)
+            )
+            lasts_s = pick(plan.seed, OUTAGE_MIN_S, OUTAGE_MAX_S, "outage for", index, day)
+            yield Span(begins_s, begins_s + lasts_s)
+
+
+def _meter_clock_off(plan: Plan, utility: str, number: int) -> int:
+    if chance(plan.seed, "meter clock", utility, number) >= plan.faults.wrong_clock:
+        return 0
+    return pick(plan.seed, -METER_CLOCK_OFF_MAX_S, METER_CLOCK_OFF_MAX_S, "meter clock off", utility, number)
+
+
+def _electricity(plan: Plan, index: int, outages: tuple[Span, ...], *, modern: bool) -> Iterator[Meter]:
     for place, number in enumerate(range(index, plan.meters, plan.terminals)):
         three_phase = place % THREE_PHASE_EVERY == THREE_PHASE_FIRST
         random = Random(f"{plan.seed}/electricity/{number}")
-        yield Meter(
+        meter = Meter(
             address=f"{110000000000 + number + 1:012d}",
             utility=Utility.ELECTRICITY,
             point=place + 1,
@@ -155,7 +191,17 @@ def _electricity(plan: Plan, index: int) -> Iterator[Meter]:
             scale_permille=random.randint(2000, 6000) if three_phase else random.randint(300, 1200),
             start=random.randint(50_000, 2_000_000),
             dies_s=_death(plan, "electricity", number),
+            speaks="dlt698" if modern and place % SERIAL_EVERY else "dlt645",
+            condition=Condition(outages, _meter_clock_off(plan, "electricity", number)),
         )
+        yield _with_panels(meter, random) if place % SOLAR_EVERY == SOLAR_FIRST else meter
+
+
+def _with_panels(meter: Meter, random: Random) -> Meter:
+    """The same house with panels; it follows its curve by whole weeks, because of the sun."""
+    taken, given = net_curves(meter.curve, random.randint(3, 8))
+    shift_s = random.randint(-4, 4) * 7 * DAY_S
+    return replace(meter, curve=taken, export=given, shift_s=shift_s, scale_permille=random.randint(500, 1500))
 
 
 def _others(plan: Plan, index: int, numbers: range, behind: int) -> Iterator[Meter]:
@@ -173,6 +219,8 @@ def _others(plan: Plan, index: int, numbers: range, behind: int) -> Iterator[Met
             scale_permille=random.randint(300, 1500),
             start=random.randint(100_000, 5_000_000),
             dies_s=_death(plan, utility, number),
+            speaks="cjt188",
+            condition=Condition((), _meter_clock_off(plan, utility, number)),
         )
 
 

@@ -28,6 +28,7 @@ from meterweave.metering.quantities import obis_code
 from meterweave.simulator import registers
 from meterweave.simulator.curves import Ints
 from meterweave.simulator.plan import Series, series_of
+from meterweave.simulator.session import Terminal
 from meterweave.simulator.town import Concentrator, Meter, Utility
 
 SCHEMA = pa.schema(
@@ -40,6 +41,16 @@ SCHEMA = pa.schema(
         pa.field("profile", pa.int8(), nullable=False),
         pa.field("ts", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("value", pa.int64(), nullable=False),
+    ]
+)
+
+EVENT_SCHEMA = pa.schema(
+    [
+        pa.field("terminal", pa.string(), nullable=False),
+        pa.field("meter", pa.string()),
+        pa.field("event", pa.string(), nullable=False),
+        pa.field("ts", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("until", pa.timestamp("us", tz="UTC")),
     ]
 )
 
@@ -66,13 +77,44 @@ def write(town: Sequence[Concentrator], first_s: int, to_s: int, path: Path) -> 
     return count
 
 
+def write_events(fleet: Sequence[Terminal], from_s: int, to_s: int, path: Path) -> int:
+    """Write what happened from `from_s` to `to_s` to a Parquet file; gives the number of events.
+
+    Columns: ``terminal``, ``meter`` (null: the terminal or its district), ``event`` (`events.Kind`), ``ts``, ``until``
+    (null: it was over at once).
+    """
+    rows = [
+        {
+            "terminal": terminal.site.address,
+            "meter": one.meter.address if one.meter else None,
+            "event": one.kind.value,
+            "ts": one.at_s * 1_000_000,
+            "until": None if one.until_s is None else one.until_s * 1_000_000,
+        }
+        for terminal in fleet
+        for one in terminal.diary.truth(from_s, to_s)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, EVENT_SCHEMA), path, compression="zstd")
+    return len(rows)
+
+
 def _readings(series: Series, meter: Meter, first_s: int, to_s: int) -> Iterator[tuple[str, Ints, Ints]]:
     at_s = np.array([at for at in series.slots(first_s, to_s + 1) if meter.alive(at)], np.int64)
     obis = registers.OBIS[meter.utility]
     step = registers.factor(obis, registers.STEP_EXPONENT[meter.utility])
     yield obis, at_s, registers.register(meter, at_s) * step
-    if meter.utility is not Utility.ELECTRICITY or series.profile is not Profile.CURVE:
+    if meter.export:
+        yield registers.EXPORT_OBIS, at_s, registers.export_registers((meter,), at_s)[0] * step
+    if meter.utility is not Utility.ELECTRICITY:
         return
+    if series.profile is Profile.CURVE:
+        yield from _electrical(meter, at_s)
+    else:
+        tariffs = registers.tariff_registers((meter,), at_s)[:, 0]
+        yield from ((obis, at_s, one * step) for obis, one in zip(registers.TARIFF_OBIS, tariffs, strict=True))
+
+
+def _electrical(meter: Meter, at_s: Ints) -> Iterator[tuple[str, Ints, Ints]]:
     electrical = registers.electrical(meter, at_s)
     for obis, voltage in zip(registers.VOLTAGE_OBIS, electrical.voltage_dv, strict=False):
         yield obis, at_s, voltage * registers.factor(obis, registers.VOLTAGE_EXPONENT)

@@ -140,3 +140,19 @@ def test_nothing_gives_nothing() -> None:
 @pytest.mark.parametrize("vector", [pytest.param(one, id=one["id"]) for one in vectors.load("dlt698-45")])
 def test_vectors_give_the_same_both_ways(vector: dict[str, str]) -> None:
     check([bytes.fromhex(vector["hex"])] * 10)
+
+
+def test_long_tables_of_single_frames() -> None:
+    """A table of rows alike is read in one step, whatever in it is otherwise: every octet is changed in turn."""
+    row = "5507050000000000{:02X} 0102 1C07EA0914000000 010106000003{:02X}"
+    rows = " ".join(row.format(number, number) for number in range(40))
+    head = "85 03 05 60120300 02 00202A0200 01 50040200 02 20210200 00100200 01"
+    apdu = bytes.fromhex(f"{head} 28 {rows} 0000")
+    assert len(check([server(apdu.hex())])) == 40
+    short_and_long = f"{head} 28 {rows.replace('010106', '010206FFFFFFFF06', 1)} 0000"
+    assert len(check([server(short_and_long)])) == 41
+    random = Random(698)
+    places = [*range(24), *random.sample(range(24, len(apdu)), 150)]
+    for at in places:
+        octet = apdu[at] ^ random.choice((0x01, 0x02, 0x10, 0x80))
+        check([server((apdu[:at] + bytes([octet]) + apdu[at + 1 :]).hex())])

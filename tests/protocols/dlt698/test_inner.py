@@ -3,6 +3,7 @@
 import pytest
 
 from meterweave.errors import DecodeError, EncodeError
+from meterweave.metering.batch import Source
 from meterweave.protocols.dlt698 import CODEC
 from meterweave.protocols.dlt698.frame import Link
 from meterweave.protocols.dlt698.get import GetRequestNormal
@@ -138,3 +139,16 @@ def test_security_inside_security_is_looked_into_only_so_far():
     assert apdu_from_json(apdu_json(apdu)) == apdu
     assert names(apdu).count("plaintext APDU") == INNER_MAX + 1
     assert CODEC.decode(CODEC.encode(Message(LINK, apdu))).apdu == apdu
+
+
+def test_a_188_frame_is_shown_built_and_read():
+    octets = bytes.fromhex("68100100001000220081161F9000133814002C000000002C2023012209262000005D16")
+    apdu = ProxyTransCommandResponse(1, 0xF2010201, octets)
+    shown = apdu_json(apdu)
+    assert shown["inner"]["protocol"] == "cjt188"
+    del shown["reply"]
+    assert apdu_from_json(shown) == apdu
+    found = CODEC.decode_batch([encode(Message(Link(0xC3, 5, LINK.sa, 0x10), apdu))])
+    assert found.meter.tolist() == [0x220010000001] * 2
+    assert found.value[0] == 1438_130_000
+    assert set(found.source.tolist()) == {Source.FORWARDED}

@@ -237,7 +237,8 @@ def layout(name: str, profile: Profile = Profile.SPOT) -> tuple[Element, ...]:
     return tuple(_elements(f"@{name}", _Stem("", Text("", ""), "", "", profile)))
 
 
-def _table(name: str) -> list[dict[str, str]]:
+def table_rows(name: str) -> list[dict[str, str]]:
+    """The rows of a table of this package, as they stand in it."""
     with files(__package__).joinpath(name).open(encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
 
@@ -245,7 +246,7 @@ def _table(name: str) -> list[dict[str, str]]:
 @cache
 def _layouts() -> Mapping[str, list[dict[str, str]]]:
     table: dict[str, list[dict[str, str]]] = {}
-    for row in _table("layouts.csv"):
+    for row in table_rows("layouts.csv"):
         table.setdefault(row["layout"], []).append(row)
     return table
 
@@ -254,7 +255,7 @@ def _layouts() -> Mapping[str, list[dict[str, str]]]:
 def _rows() -> Mapping[str, list[_Row]]:
     """The rows by the first digits of their identifiers."""
     table: dict[str, list[_Row]] = {}
-    for row in _table("items.csv"):
+    for row in table_rows("items.csv"):
         pattern = re.compile(_LETTERS.sub(_group, row["di"]))
         text = Text(row["en"], row["zh"])
         one = _Row(pattern, row["way"], row["name"], row["format"], row["unit"], row["obis"], text, row["clause"])

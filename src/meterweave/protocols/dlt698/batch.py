@@ -36,12 +36,15 @@ from meterweave.protocols.dlt698.frame import END, FRAGMENT, LENGTH_MAX, SCRAMBL
 from meterweave.protocols.dlt698.layouts import Head, NoLayoutError, Place, Segment, find_head
 from meterweave.protocols.dlt698.message import decode
 from meterweave.protocols.dlt698.readings import readings
+from meterweave.protocols.dlt698.services import decode_apdu
 
-GROUP_MIN = 8  # fewer frames that begin alike are quicker one by one
+GROUP_MIN = 8  # fewer frames that begin alike are quicker one by one,
+LONG_MIN = 800  # unless there is so much in them [octets]
 HEADS_MAX = 32  # ways of beginning that are looked for among frames of one service
 SEGMENTS_MAX = 32  # layouts of segments that are learned behind one head
 _RESIDUE = 0x0F47  # CRC-16/X-25 of anything followed by its own CRC-16/X-25
 _TAIL = 2 + 2 + 1  # no FollowReport, no TimeTag; FCS; 16H [octets]
+_NO_ROWS = bytes(3)  # a count of 0, no FollowReport, no TimeTag
 _NUMBER_BITS = 8  # bits for the number of a segment in its frame: there are fewer than 128
 
 
@@ -142,12 +145,11 @@ def _decode_service(
     """The readings of the frames of one service; what frames they come from is noted in `done`."""
     batches = []
     for _ in range(HEADS_MAX):
-        if len(group) < GROUP_MIN:
+        if len(group) < GROUP_MIN and (laid.end[group] - laid.start[group]).sum() < LONG_MIN:
             break
         first = int(group[0])
         try:
-            decode(frames[first])
-            head = find_head(frames[first], int(laid.user_data[first] - laid.start[first]))
+            head = _head(frames[first], int(laid.user_data[first] - laid.start[first]))
         except (DecodeError, NoLayoutError):
             group = group[1:]
             continue
@@ -158,6 +160,16 @@ def _decode_service(
         batches.append(_read(laid, head, stacks, received, zone))
         group = group[~alike]
     return batches
+
+
+def _head(frame: bytes, user_data: int) -> Head:
+    """The head of a frame, if the complete decoder takes it: with its rows left away, which the walk looks at."""
+    head = find_head(frame, user_data)
+    if head.count_at is None:
+        decode(frame)
+    else:
+        decode_apdu(frame[user_data : head.count_at] + _NO_ROWS)
+    return head
 
 
 class _Walk:
@@ -176,22 +188,21 @@ class _Walk:
             else self.octets[start + head.count_at].astype(np.int64)
         )
         self.segments: list[Segment] = []
-        self.pieces: list[list[tuple[Int64s, int, Int64s]]] = []  # of each segment: frames, number, starts
+        self.pieces: list[list[tuple[Int64s, Int64s, Int64s]]] = []  # of each segment: frames, numbers, starts
 
     def stacks(self) -> list[_Stack]:
         """All segments of the frames that are whole, by layout, frame and number."""
-        for count in range(int(self.counts.max(initial=0))):
-            self._step(count)
+        number = 0
+        while self._step(number):
+            number += 1
         whole = self._is_whole()
         found = []
         for segment, pieces in zip(self.segments, self.pieces, strict=True):
-            frame = np.concatenate([piece[0] for piece in pieces])
-            number = np.concatenate([np.full(len(piece[0]), piece[1]) for piece in pieces])
-            start = np.concatenate([piece[2] for piece in pieces])
-            order = np.argsort(frame << _NUMBER_BITS | number, kind="stable")
+            frame, place, start = (np.concatenate(column) for column in zip(*pieces, strict=True))
+            order = np.argsort(frame << _NUMBER_BITS | place, kind="stable")
             order = order[whole[frame[order]]]
             if len(order) and segment.row.items:
-                found.append(_Stack(segment, self.frames[frame[order]], number[order], start[order]))
+                found.append(_Stack(segment, self.frames[frame[order]], place[order], start[order]))
         return found
 
     def whole(self) -> Int64s:
@@ -202,9 +213,11 @@ class _Walk:
         """Whether the tail stands right behind the last segment."""
         return np.asarray((self.at == self.end) & (self.octets[self.end] == 0) & (self.octets[self.end + 1] == 0))
 
-    def _step(self, number: int) -> None:
-        """Go past segment `number` of every frame that has one."""
+    def _step(self, number: int) -> bool:
+        """Go past segment `number` of every frame that has one; gives whether any has."""
         walking = np.flatnonzero(self.counts > number)
+        if not len(walking):
+            return False
         for index in range(len(self.segments)):
             walking = self._pass(index, number, walking)
         while len(walking):
@@ -220,6 +233,7 @@ class _Walk:
             self.segments.append(segment)
             self.pieces.append([])
             walking = self._pass(len(self.segments) - 1, number, walking)
+        return True
 
     def _pass(self, index: int, number: int, walking: Int64s) -> Int64s:
         """Go past the segments laid out as the one with this index; the frames that have other ones are left."""
@@ -229,9 +243,29 @@ class _Walk:
         start = self.at[walking]
         found = matches(windows(self.octets, start, mask.size), mask) & (start + mask.size <= self.end[walking])
         passed = walking[found]
-        self.pieces[index].append((passed, number, start[found]))
+        self.pieces[index].append((passed, np.full(len(passed), number), start[found]))
         self.at[passed] += mask.size
+        if number == 0:
+            self._leap(index, passed)
         return walking[~found]
+
+    def _leap(self, index: int, frames: Int64s) -> None:
+        """Go to the end of the frames that have nothing but segments laid out as their first one, in one step."""
+        mask = self.segments[index].mask
+        left = self.counts[frames] - 1
+        even = (left > 0) & (self.end[frames] - self.at[frames] == left * mask.size)
+        if not even.any():
+            return
+        frames, left = frames[even], left[even]
+        owner = np.repeat(np.arange(len(frames)), left)
+        number = 1 + np.arange(len(owner)) - (np.cumsum(left) - left)[owner]
+        start = self.at[frames][owner] + (number - 1) * mask.size
+        odd = owner[~matches(windows(self.octets, start, mask.size), mask)]
+        alike = np.bincount(odd, minlength=len(frames)) == 0
+        reached = alike[owner]
+        self.pieces[index].append((frames[owner[reached]], number[reached], start[reached]))
+        self.at[frames[alike]] = self.end[frames[alike]]
+        self.counts[frames[alike]] = 1
 
     def _leave(self, frames: Int64s) -> None:
         """These frames are left to the complete decoder."""

@@ -34,9 +34,9 @@ def inside() -> Iterator[bool]:
 
 def _codecs() -> tuple[Codec, ...]:
     # Imported when needed: this protocol's codec knows this module.
-    from meterweave.protocols import dlt645, dlt698  # noqa: PLC0415
+    from meterweave.protocols import cjt188, dlt645, dlt698  # noqa: PLC0415
 
-    return dlt645.CODEC, dlt698.CODEC
+    return dlt645.CODEC, dlt698.CODEC, cjt188.CODEC
 
 
 def recognised(octets: bytes) -> tuple[Codec, Any] | None:

@@ -206,7 +206,7 @@ def _element_rows() -> Mapping[str, list[Row]]:
 
 
 @cache
-def _single_elements() -> Mapping[tuple[int, int, int], Row]:
+def single_elements() -> Mapping[tuple[int, int, int], Row]:
     """Rows of single elements by object, attribute and index."""
     table = {}
     for row in _rows("members"):
@@ -307,7 +307,7 @@ def _of(row: Row, member: Row) -> Text:
 def _element(whole: Attribute, index: int) -> Attribute:
     """Element `index` of `whole`: named by ``elements.csv``, measured as `whole`, or as its own row says."""
     name, meaning = _element_name(whole.elements, index)
-    own = _single_elements().get((whole.oad >> 16, whole.oad >> 8 & 0x1F, index))
+    own = single_elements().get((whole.oad >> 16, whole.oad >> 8 & 0x1F, index))
     return Attribute(
         oad=whole.oad | index,
         name=f"{whole.name}.{name}",
@@ -316,7 +316,7 @@ def _element(whole: Attribute, index: int) -> Attribute:
         type=own["type"] if own else _element_type(whole.type),
         unit=own["unit"] if own else whole.unit,
         exponent=int(own["exponent"]) if own else whole.exponent,
-        obis=own["obis"] if own else _element_obis(whole.element_obis, index),
+        obis=own["obis"] if own else element_obis(whole.element_obis, index),
     )
 
 
@@ -335,7 +335,8 @@ def _element_type(type_: str) -> str:
     return type_[4:-1] if type_.startswith("arr[") else ""
 
 
-def _element_obis(codes: str, index: int) -> str:
+def element_obis(codes: str, index: int) -> str:
+    """The code at `index`, from 1, of codes as ``objects.csv`` writes them; empty where it is no quantity."""
     if codes.endswith("*"):
         code = f"{codes[:-1]}{index - 1}"
     else:

@@ -59,7 +59,7 @@ def _apdu_readings(apdu: Apdu | None, meter: int | None, stamp: _Stamp) -> list[
     found: list[Reading] = []
     pushed = isinstance(apdu, access.ReportNotificationList | access.ReportNotificationRecordList)
     source = Source.PUSHED if pushed else Source.READ
-    for server, result in _results(apdu):
+    for server, result in results(apdu):
         found += _result_readings(result, meter if server is None else tsa_key(server), source, stamp)
     follow_report = getattr(apdu, "follow_report", None)
     for result in follow_report.items if follow_report else ():
@@ -70,7 +70,7 @@ def _apdu_readings(apdu: Apdu | None, meter: int | None, stamp: _Stamp) -> list[
     return found
 
 
-def _results(apdu: Apdu | None) -> Iterator[tuple[bytes | None, Result]]:
+def results(apdu: Apdu | None) -> Iterator[tuple[bytes | None, Result]]:
     """The results in an APDU, each with the TSA of the server that it is from, where it is not the one of the link."""
     match apdu:
         case get.GetResponseNormal() | get.GetResponseRecord():

@@ -66,11 +66,22 @@ def split(apdu: Apdu, link: Link, size_max: int) -> list[Message]:
     EncodeError
         If a field of `apdu` cannot be put into octets, or `size_max` is not positive.
     """
-    if size_max < 1:
-        raise EncodeError(f"size_max: {size_max} octets hold nothing")
     octets = encode_apdu(apdu)
     if len(octets) <= size_max:
         return [Message(link, apdu)]
+    return split_octets(octets, link, size_max)
+
+
+def split_octets(octets: bytes, link: Link, size_max: int) -> list[Message]:
+    """The fragments that carry the octets of an APDU that is longer than `size_max` octets.
+
+    Raises
+    ------
+    EncodeError
+        If `size_max` is not positive.
+    """
+    if size_max < 1:
+        raise EncodeError(f"size_max: {size_max} octets hold nothing")
     marked = replace(link, control=link.control | FRAGMENT)
     parts = [octets[at : at + size_max] for at in range(0, len(octets), size_max)]
     kinds = [FIRST, *[MIDDLE] * (len(parts) - 2), LAST]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from types import MappingProxyType
 
@@ -75,6 +76,7 @@ def import_file(
     dry_run: bool = False,
     kind: Kind | None = None,
     limits: ImportLimits | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Import the file at `path`; see `import_octets`.
 
@@ -88,7 +90,7 @@ def import_file(
     limits = limits or ImportLimits()
     with path.open("rb") as file:
         octets = file.read(limits.octets_max + 1)
-    return import_octets(registry, octets, path.name, dry_run=dry_run, kind=kind, limits=limits)
+    return import_octets(registry, octets, path.name, dry_run=dry_run, kind=kind, limits=limits, now=now)
 
 
 def import_octets(
@@ -99,6 +101,7 @@ def import_octets(
     dry_run: bool = False,
     kind: Kind | None = None,
     limits: ImportLimits | None = None,
+    now: datetime | None = None,
 ) -> Report:
     """Import a file: all of it if nothing stands against it, else nothing. Whatever the octets are, nothing is raised.
 
@@ -116,6 +119,8 @@ def import_octets(
         What the file lists; None: each sheet's name, the file's name or the header tells.
     limits : ImportLimits, optional
         Bounds.
+    now : datetime, optional
+        When a meter is installed whose row gives a usage point and no date. This instant by default.
 
     Raises
     ------
@@ -130,7 +135,7 @@ def import_octets(
         findings.add(problem.finding)
         return _report(findings, None, dry_run=dry_run, applied=False)
     with registry.writing() as session:
-        work = Work(session, findings)
+        work = Work(session, findings, now or datetime.now(UTC).replace(microsecond=0))
         stem = PurePath(name).stem
         found = [read_table(sheet, work.findings, file_name=stem, kind=kind) for sheet in sheets]
         tables = sorted((table for table in found if table is not None), key=lambda table: KINDS.index(table.kind))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from meterweave.errors import MeterweaveError
+from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.decimal import from_text, to_text
 from meterweave.registry.address import POINT_MAX, PROTOCOLS, read_protocol
 from meterweave.registry.vocabulary import WORDS, read_word
@@ -20,6 +22,9 @@ CLEAR = "-"
 
 _POWERS_OF_TEN = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+\d+")
 _INT_MAX = 2**31 - 1
+_MOMENT = re.compile(
+    r"((?:19[789]|20[0-9])[0-9])[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?(?:(?:T| +)([0-9]{1,2})(:[0-9].*))?"
+)
 
 
 class CellError(MeterweaveError):
@@ -186,3 +191,49 @@ def kilovoltamperes(cell: str) -> int:
 def write_kilovoltamperes(_language: Language, value: int | None) -> str:
     """VA as kVA without needless decimals."""
     return "" if value is None else to_text(value, -3).rstrip("0").rstrip(".")
+
+
+def usage_point(cell: str) -> str:
+    """The code of a usage point."""
+    if cell == CLEAR:
+        raise CellError(
+            "import.malformed",
+            Text(
+                f"found {cell!r}: no file takes a meter off its usage point; name the usage point where it is now and "
+                "since when, or remove it in a program with meterweave.registry.installation.remove",
+                f"“{cell}”：文件不能拆除表计；请填写现在所在的用电点编号和安装日期，"
+                "或在程序中调用meterweave.registry.installation.remove拆除",
+            ),
+        )
+    return number_text(cell)
+
+
+def instant(cell: str) -> datetime:
+    """An instant, in UTC: a local date, which means its midnight, or date and time; year, month, day in this order."""
+    match = _MOMENT.fullmatch(cell)
+    if match:
+        year, month, day, hour, rest = match.groups()
+        clock = f"{hour:0>2}{rest}" if hour else "00:00"
+        try:
+            found = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{clock}")
+        except ValueError:
+            match = None
+    if not match:
+        raise malformed(
+            cell,
+            Text(
+                "a date from 1970 to 2099 such as 2026-11-15, or 2026-11-15 08:30",
+                "1970至2099年的日期，如2026-11-15或2026-11-15 08:30",
+            ),
+        )
+    return (found if found.tzinfo else found.replace(tzinfo=SHANGHAI)).astimezone(UTC)
+
+
+def write_instant(_language: Language, value: datetime | None) -> str:
+    """The local date where it is midnight, else date and time; with its offset where the clocks show it twice."""
+    if value is None:
+        return ""
+    local = value.astimezone(SHANGHAI)
+    if local.time() == time():
+        return local.date().isoformat()
+    return (local if local.fold else local.replace(tzinfo=None)).isoformat(" ")

@@ -10,11 +10,11 @@ from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
 from meterweave.registry.importing.kind import DISTRICTS, KINDS, METERS, ORGANISATIONS, TERMINALS, Kind
-from meterweave.registry.models import Meter, Organisation, Terminal, TransformerDistrict
+from meterweave.registry.models import Installation, Meter, Organisation, Terminal, TransformerDistrict, UsagePoint
 from meterweave.text import Language
 
 _ROWS_AT_ONCE = 10_000
@@ -67,8 +67,7 @@ def _text_cell(sheet: Any, text: str) -> Any:
 def _cell(kind: Kind, name: str, record: Any, given: dict[str, Any], language: Language) -> str:
     column = kind.by_name[name]
     if not column.fields:
-        found = given[name] if name in given else getattr(record, name)
-        return "" if found is None else str(found)
+        return column.write(language, given[name] if name in given else getattr(record, name))
     values = tuple(getattr(record, field) for field in column.fields)
     return column.write(language, values if len(values) > 1 else values[0])
 
@@ -100,8 +99,10 @@ def _terminals() -> Any:
 
 def _meters() -> Any:
     return (
-        select(Meter, Terminal.address, Terminal.protocol)
+        select(Meter, Terminal.address, Terminal.protocol, UsagePoint.code, Installation.installed_at)
         .outerjoin(Terminal, Terminal.id == Meter.terminal_id)
+        .outerjoin(Installation, and_(Installation.meter_id == Meter.id, Installation.removed_at.is_(None)))
+        .outerjoin(UsagePoint, UsagePoint.id == Installation.usage_point_id)
         .order_by(Meter.id)
     )
 
@@ -116,5 +117,5 @@ _REFERENCES: dict[str, tuple[str, ...]] = {
     ORGANISATIONS.name: ("parent",),
     DISTRICTS.name: ("organisation",),
     TERMINALS.name: ("district",),
-    METERS.name: ("terminal", "terminal_protocol"),
+    METERS.name: ("terminal", "terminal_protocol", "usage_point", "installed"),
 }

@@ -11,7 +11,7 @@ from typing import Any
 from meterweave.registry.importing import column as cells
 from meterweave.registry.importing.column import Column, normal_header
 from meterweave.registry.models import Meter, Organisation, Terminal, TransformerDistrict
-from meterweave.registry.vocabulary import Phase, TerminalKind, TerminalState, Utility, Wiring
+from meterweave.registry.vocabulary import Channel, Phase, TerminalKind, TerminalState, Utility, Wiring
 from meterweave.text import Text
 
 
@@ -168,6 +168,22 @@ TERMINALS = Kind(
         Column(
             "state", Text("state", "状态"), ("终端状态",), cells.word(TerminalState), ("state",), write=cells.write_word
         ),
+        Column(
+            "channel",
+            Text("channel", "通信信道"),
+            ("信道", "通信方式"),
+            cells.word(Channel),
+            ("channel",),
+            write=cells.write_word,
+        ),
+        Column(
+            "cell_group",
+            Text("cell group", "小区组"),
+            ("cell", "小区", "基站"),
+            cells.text_up_to(64),
+            ("cell_group",),
+            cleared=(None,),
+        ),
     ),
     identity=("protocol", "address"),
 )
@@ -275,6 +291,19 @@ METERS = Kind(
             ("phase",),
             cleared=(None,),
             write=cells.write_word,
+        ),
+        Column(
+            "usage_point",
+            Text("usage point", "用电点编号"),
+            ("usage point code", "用电点", "计量点", "计量点编号"),
+            cells.usage_point,
+        ),
+        Column(
+            "installed",
+            Text("installed", "安装日期"),
+            ("installed at", "installation date", "安装时间", "装表日期"),
+            cells.instant,
+            write=cells.write_instant,
         ),
     ),
     identity=("protocol", "address"),

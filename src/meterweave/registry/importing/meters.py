@@ -13,6 +13,7 @@ from meterweave.registry.address import DLT698, GDW1376, PROTOCOLS, Address, rea
 from meterweave.registry.changes import SHOWN_OF_METER, touch, wire_key
 from meterweave.registry.errors import AddressError, PlacementError
 from meterweave.registry.importing.column import CellError
+from meterweave.registry.importing.installations import COLUMNS, Claim, Installations
 from meterweave.registry.importing.kind import TERMINALS
 from meterweave.registry.importing.reconcile import Reconciler, Target, row_id
 from meterweave.registry.importing.table import Draft
@@ -21,10 +22,12 @@ from meterweave.text import Text
 
 _PLACED = frozenset({"terminal_id", "point_number", "wire_key"})
 _GDW_PORT_MAX = 31  # Q/GDW 1376.1 F10: five bits
+_TERMINAL_COLUMNS = (Terminal.id, Terminal.district_id, Terminal.protocol, Terminal.address_key, Terminal.address)
 
 
 class _TerminalRow(NamedTuple):
     id: int
+    district_id: int | None
     protocol: str
     address_key: int
     address: str
@@ -102,6 +105,10 @@ class MeterReconciler(Reconciler):
                 )
             self._check_place(target)
         self._check_room(targets)
+        # A row at fault may have meant to make room for another.
+        claims = [self._claim(target) for target in targets if COLUMNS & target.draft.values.keys() or not target.sound]
+        self._installations = Installations(self, claims)
+        self._installations.check()
 
     def before_updates(self, changed: Sequence[Target]) -> None:
         moved = [row_id(target) for target in changed if _PLACED & self.changes(target).keys()]
@@ -119,22 +126,31 @@ class MeterReconciler(Reconciler):
         moved = [target for target in changed if SHOWN_OF_METER & self.changes(target).keys()]
         terminals = {target.final("terminal_id") for target in (*created, *moved)}
         terminals |= {target.stored.terminal_id for target in moved if target.stored is not None}
+        installed = [target for target in created if self._installations.concerns(target)]
+        ids = {identity: row.id for identity, row in self.stored([target.identity for target in installed]).items()}
+        terminals |= self._installations.write(ids)
         touch(self.work.session, terminals - {None})
+
+    def beside(self, target: Target) -> Mapping[str, tuple[Any, Any]]:
+        return self._installations.changes(target)
+
+    def _claim(self, target: Target) -> Claim:
+        terminal = self._by_id.get(target.final("terminal_id") or 0)
+        bus = f" {terminal.protocol} {terminal.address}" if terminal and target.final("local_address") else ""
+        return Claim(target, f"{target.name}{bus}", None if terminal is None else terminal.district_id)
 
     def _named_terminals(self, draft: Draft) -> tuple[tuple[str, int], ...]:
         """Every terminal that the row's cell may mean: protocol and key, by all protocols unless one is given."""
         return _terminals_meant(draft.values.get("terminal_protocol"), draft.values["terminal"])
 
     def _load_terminals(self, named: Iterable[tuple[str, int]]) -> None:
-        columns = (Terminal.id, Terminal.protocol, Terminal.address_key, Terminal.address)
-        rows = self.asked(Terminal.address_key, {key for _, key in named}, columns)
+        rows = self.asked(Terminal.address_key, {key for _, key in named}, _TERMINAL_COLUMNS)
         self._terminals = {(row.protocol, row.address_key): _TerminalRow(*row) for row in rows}
         self._by_id = {row.id: row for row in self._terminals.values()}
 
     def _load_terminals_by_id(self, ids: Iterable[int | None]) -> None:
-        columns = (Terminal.id, Terminal.protocol, Terminal.address_key, Terminal.address)
         missing = {one for one in ids if one is not None and one not in self._by_id}
-        self._by_id |= {row.id: _TerminalRow(*row) for row in self.asked(Terminal.id, missing, columns)}
+        self._by_id |= {row.id: _TerminalRow(*row) for row in self.asked(Terminal.id, missing, _TERMINAL_COLUMNS)}
 
     def _one(self, named: tuple[tuple[str, int], ...]) -> _TerminalRow | None:
         found = [self._terminals[one] for one in named if one in self._terminals]

@@ -11,10 +11,11 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Table, bindparam, select, update
+from sqlalchemy import ARRAY, ColumnElement, Row, String, Table, bindparam, func, literal, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from meterweave.registry.importing.column import CellError
@@ -36,6 +37,7 @@ class Work:
 
     session: Session
     findings: Findings
+    now: datetime  # when a meter is installed whose row gives no date
     outcomes: list[Outcome] = field(default_factory=list)
     counts: Counter[tuple[str, Action]] = field(default_factory=Counter)
     faulty: set[tuple[str, Hashable]] = field(default_factory=set)
@@ -113,6 +115,10 @@ class Reconciler(ABC):
     def written(self, created: Sequence[Target], changed: Sequence[Target]) -> None:  # noqa: B027 - not every kind needs it
         """What else must happen once the rows are there."""
 
+    def beside(self, target: Target) -> Mapping[str, tuple[Any, Any]]:
+        """What a target changes in other tables: old and new."""
+        return {}
+
     def fault(self, target: Target, code: str, text: Text, column: str = "") -> None:
         """A problem with a row: it will not be written."""
         target.sound = False
@@ -147,7 +153,15 @@ class Reconciler(ABC):
     ) -> Iterator[Any]:
         """Rows of `columns` where `among` is one of `values`, however many those are."""
         for some in chunks(values):
-            yield from self.work.session.execute(select(*columns).where(among.in_(some)))
+            yield from self.work.session.execute(select(*columns).where(self._one_of(among, some)))
+
+    def _one_of(self, among: ColumnElement[Any] | InstrumentedAttribute[Any], values: list[Any]) -> ColumnElement[bool]:
+        if self.work.session.get_bind().dialect.name != "postgresql":
+            return among.in_(values)
+        # Joined as a table: PostgreSQL compares every row with every value of a list, where it has no statistics yet.
+        # Without a length, since a cast to one would cut the values off.
+        kind = String() if isinstance(among.type, String) else among.type
+        return among.in_(select(func.unnest(literal(values, ARRAY(kind)))))
 
     def _identified(self) -> list[Target]:
         first: dict[Hashable, Target] = {}
@@ -194,13 +208,14 @@ class Reconciler(ABC):
 
     def _write(self, targets: Sequence[Target]) -> None:
         created = [target for target in targets if target.stored is None]
-        changes = {id(target): self.changes(target) for target in targets if target.stored is not None}
-        changed = [target for target in targets if changes.get(id(target))]
+        stored = [target for target in targets if target.stored is not None]
+        changes = {id(target): self.changes(target) for target in stored}
+        changed = [target for target in stored if changes[id(target)]]
         self.before_updates(changed)
         self._update(changed)
         self._insert(created)
         self.written(created, changed)
-        self._count(targets, changes)
+        self._count(targets, {id(one): {**changes.get(id(one), {}), **self.beside(one)} for one in targets})
 
     def changes(self, target: Target) -> dict[str, tuple[Any, Any]]:
         """The fields in which a target differs from its stored row: old and new."""
@@ -241,13 +256,13 @@ class Reconciler(ABC):
     def _count(self, targets: Sequence[Target], changes: Mapping[int, Mapping[str, tuple[Any, Any]]]) -> None:
         labels = self._labels(changes.values())
         for target in targets:
-            found = changes.get(id(target))
-            action = Action.CREATED if found is None else Action.CHANGED if found else Action.UNCHANGED
+            found = changes.get(id(target), {})
+            action = Action.CREATED if target.stored is None else Action.CHANGED if found else Action.UNCHANGED
             self.work.counts[self.kind.name, action] += 1
             if action is not Action.UNCHANGED:
                 said = tuple(
                     Change(name, *(labels.get((name, value), _said(value)) for value in values))
-                    for name, values in (found or {}).items()
+                    for name, values in found.items()
                 )
                 self.work.outcomes.append(
                     Outcome(self.kind.name, self.table.name, target.draft.row.number, action, target.name, said)

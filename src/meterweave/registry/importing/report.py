@@ -28,7 +28,10 @@ _ACTIONS = {
 }
 
 
-_TITLES = {kind.name: kind.title for kind in KINDS}
+USAGE_POINTS = "usage_points"
+"""What an import makes beside the records that rows name."""
+
+_TITLES = {kind.name: kind.title for kind in KINDS} | {USAGE_POINTS: Text("usage points", "用电点")}
 
 
 class Change(NamedTuple):

@@ -37,7 +37,7 @@ class ImportLimits:
     """Most that a workbook, which is an archive, may unpack to. [octets]"""
 
     rows_max: int = 200_000
-    """Most rows of all tables together. [rows] A county in one file; the import holds them in memory, 2 KiB each."""
+    """Most rows of all tables together. [rows] A county; an import holds them in memory, about 4 KiB each."""
 
     columns_max: int = 100
     """Most columns of a table."""

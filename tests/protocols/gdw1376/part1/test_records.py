@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from meterweave.errors import EncodeError
 from meterweave.protocols.gdw1376.part1 import Message, Unit, build_unit, decode, encode, explain, to_json, unit_values
 from meterweave.protocols.gdw1376.part1.annex_a import FORMATS
-from meterweave.protocols.gdw1376.part1.events import event_name, event_names
+from meterweave.protocols.gdw1376.part1.events import event_codes, event_name
 from meterweave.protocols.gdw1376.part1.records import designation, pack_designation, raw_designation
 from meterweave.protocols.gdw1376.part1.values import Entries
 
@@ -46,7 +46,7 @@ def test_events_that_are_cut_short(data):
 
 
 def test_event_names():
-    assert sorted(event_names()) == list(range(1, 36))
+    assert sorted(event_codes()) == list(range(1, 42))
     assert event_name(14).zh == "终端停/上电事件"
     assert event_name(99).en == "event ERC99"
 

@@ -44,7 +44,7 @@ AFN_NAMES: Mapping[int, Text] = MappingProxyType(
 )
 """The application functions AFN (clause 5.3.2)."""
 
-SET, QUERY, HISTORY = 0x04, 0x0A, 0x0D
+SET, QUERY, PRESENT, HISTORY = 0x04, 0x0A, 0x0C, 0x0D
 BARE_REQUESTS = frozenset({0x09, 0x0A, 0x0C})
 """Functions whose requests carry no data for any item, unless a row says otherwise."""
 

@@ -1,12 +1,13 @@
-"""DL/T 698.45: LINK-Request and LINK-Response, REPORT-Notification and REPORT-Response, fragments.
+"""DL/T 698.45: what terminals say, LINK and REPORT with their answers, fragments, and answers to questions.
 
 A terminal opens its session with a LINK-Request and keeps it with others (clause 7.4.1.1); what it reports it repeats
-until a REPORT-Response names the same OADs (clause 7.4.2.6).
+until a REPORT-Response names the same OADs (clause 7.4.2.6). What came in fragments goes on as one frame, as long as
+any frame can be, so that it is read and kept like all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -14,13 +15,30 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from meterweave.errors import DecodeError, EncodeError
-from meterweave.headend.driver import Driver, Heartbeat, Login, Logout, Other, Part, Push, Said
+from meterweave.headend.dlt698.conversations import conversation
+from meterweave.headend.dlt698.line import UNPARSED, Line
+from meterweave.headend.driver import Answer, Driver, Heartbeat, Login, Logout, Other, Part, Push, Said
+from meterweave.headend.operations import Conversation, Operation
 from meterweave.metering.batch import BadFrame, ReadingBatch, from_readings
+from meterweave.metering.events import EventBatch
 from meterweave.protocols.checksum import crc_x25
 from meterweave.protocols.dlt698 import access, decode, decode_apdu, decode_batch, encode
-from meterweave.protocols.dlt698.apdu import ACD, Apdu
+from meterweave.protocols.dlt698.apdu import ACD, SEQUENCE, Apdu
 from meterweave.protocols.dlt698.association import CLOCK_TRUSTED, LinkRequest, LinkResponse
-from meterweave.protocols.dlt698.frame import DIR, EXTENDED, FRAGMENT, FrameDecoder, Link
+from meterweave.protocols.dlt698.events import decode_events, events
+from meterweave.protocols.dlt698.frame import (
+    DIR,
+    EXTENDED,
+    FRAGMENT,
+    LENGTH_MAX,
+    OVERHEAD,
+    PRM,
+    Frame,
+    FrameDecoder,
+    Link,
+    decode_frame,
+    encode_frame,
+)
 from meterweave.protocols.dlt698.message import Message
 from meterweave.protocols.dlt698.readings import link_key, readings
 from meterweave.protocols.dlt698.segment import Acknowledge, FragmentJoiner, GivenUp, Joined
@@ -32,10 +50,13 @@ SUCCESS, NOT_ALLOWED = 0, 2
 """Results of LINK-Response: success, and a device that has no business here."""
 
 _REPORT_CONTROL = 0x83  # from the server, begun by it, user data neither scrambled nor in fragments
+_ANSWER_CONTROL = 0xC3  # the same, begun by the client
 _REPORT, _REPORT_RESPONSE = 0x88, 0x08
 _ONE_RESULT_MIN = 13  # tag, choice, PIID, count, OAD, two absent options, FCS, 16H [octets]
 _ONE_OAD_SIZE = 9  # user data of the response to one result [octets]
-_NO_LINK = 0x00  # begins what was joined: no frame and no APDU does
+_CHOSEN_ANSWERS, _ERROR_ANSWER = frozenset((0x85, 0x86, 0x87, 0x89)), 0xEE  # PIID-ACD behind a choice, or not
+_ANSWER_MIN = 6  # tag, choice, PIID or error, FCS, 16H [octets]
+_NO_LINK = 0x00  # begins what was joined and is too long for a frame: no frame and no APDU does
 
 
 class Dlt698Driver(Driver):
@@ -46,8 +67,9 @@ class Dlt698Driver(Driver):
 
     def __init__(self, apdu_octets_max: int) -> None:
         super().__init__(apdu_octets_max)
-        self._joiner = FragmentJoiner(apdu_octets_max)
-        self._address = b""  # AF, SA and CA of the last report of one result
+        self._line = Line()
+        self._reports, self._answers = FragmentJoiner(apdu_octets_max), FragmentJoiner(apdu_octets_max)
+        self._address = b""  # AF, SA and CA of the last report of one result, or answer
         self._key = 0  # of that address
         self._head = b""  # of the response to it: up to and including HCS
 
@@ -57,6 +79,8 @@ class Dlt698Driver(Driver):
             tag, choice, piid, count = frame[at : at + 4]
             if tag == _REPORT and (choice in {1, 2}) and count == 1 and self._knows(frame[4 : at - 2]):
                 return Push(self._key, frame, self._one_oad_response(choice, piid, frame[at + 4 : at + 8]))
+        if frame[3] == _ANSWER_CONTROL and len(frame) >= at + _ANSWER_MIN and self._knows(frame[4 : at - 2]):
+            return self._answer(self._key, frame, frame[at:-3])
         try:
             return self._hear_any(frame)
         except (DecodeError, EncodeError) as error:
@@ -67,6 +91,9 @@ class Dlt698Driver(Driver):
 
     def refuse(self, said: Login, *, received_us: int, now_us: int, zone: ZoneInfo) -> bytes:
         return _link_response(said.frame, NOT_ALLOWED, received_us, now_us, zone)
+
+    def converse(self, wanted: Operation, *, clock: Callable[[], int], zone: ZoneInfo) -> Conversation:
+        return conversation(self._line, wanted, clock=clock, zone=zone)
 
     @classmethod
     def readings(cls, pushes: Sequence[bytes], *, received: int, zone: ZoneInfo) -> ReadingBatch:
@@ -80,6 +107,19 @@ class Dlt698Driver(Driver):
         batches = [replace(batch, frame=places[batch.frame], bad=bad)]
         batches += [_joined_readings(pushes[index], index, received, zone) for index in joined]
         return ReadingBatch.concat(batches)
+
+    @classmethod
+    def events(cls, pushes: Sequence[bytes], *, received: int, zone: ZoneInfo) -> EventBatch:
+        found = decode_events(
+            [b"" if octets[0] == _NO_LINK else octets for octets in pushes], received=received, zone=zone
+        )
+        joined = [
+            event
+            for index, octets in enumerate(pushes)
+            if octets[0] == _NO_LINK
+            for event in events(_joined(octets), index=index, received=received, zone=zone)
+        ]
+        return EventBatch((*found.events, *joined), found.bad)
 
     def _knows(self, address: bytes) -> bool:
         """Whether `address` (AF, SA, CA) has a key; the answer's head is made when it is seen first."""
@@ -103,6 +143,8 @@ class Dlt698Driver(Driver):
         return octets + crc_x25(octets[1:]).to_bytes(2, "little") + b"\x16"
 
     def _hear_any(self, frame: bytes) -> Said:
+        if frame[3] & (DIR | PRM | FRAGMENT) == DIR | PRM:
+            return self._hear_answer(frame)
         message = decode(frame)
         link = message.link
         key = link_key(link) if link else None
@@ -112,6 +154,7 @@ class Dlt698Driver(Driver):
             return self._hear_fragment(message, link, key)
         apdu = message.apdu
         if isinstance(apdu, LinkRequest):
+            self._line.meet(link.af, link.sa)
             if apdu.request_type == LOGIN:
                 return Login(key, apdu.heartbeat_s, frame)
             return Heartbeat(key, frame) if apdu.request_type == HEARTBEAT else Logout(key, frame)
@@ -120,22 +163,49 @@ class Dlt698Driver(Driver):
             return Other(key, "no frame" if apdu is None else apdu.TITLE.en)
         return Push(key, frame, encode(Message(_answering(link), response)))
 
+    def _hear_answer(self, frame: bytes) -> Said:
+        """An answer that is scrambled, or whose address is extended."""
+        found = decode_frame(frame)
+        key = link_key(found.link)
+        if key is None or not found.user_data:
+            return Other(-1, "not from a terminal with an address")
+        return self._answer(key, frame, found.user_data)
+
     def _hear_fragment(self, message: Message, link: Link, key: int) -> Said:
         if not self.online:
             return Other(key, "a fragment before login")
-        match self._joiner.feed(message):
+        joiner = self._answers if link.begun_by_client else self._reports
+        match joiner.feed(message):
             case Acknowledge(answer):
                 return Part(key, encode(answer))
             case Joined(octets):
+                if link.begun_by_client:
+                    return self._answer(key, _whole(link, octets), octets)
                 response = _report_response(decode_apdu(octets))
                 if response is None:
                     return Other(key, "fragments that are no report")
-                head = bytes((_NO_LINK, link.af, *link.sa))
-                return Push(key, head + octets, encode(Message(_answering(link), response)))
+                return Push(key, _whole(link, octets), encode(Message(_answering(link), response)))
             case GivenUp(reason):
                 return Other(key, reason)
             case None:
-                return Other(key, "a fragment that is no part of a report")
+                return Other(key, "a fragment that is no part of an APDU")
+
+    def _answer(self, key: int, frame: bytes, apdu: bytes) -> Said:
+        """An answer as it is; the conversation that waits for it looks inside."""
+        tag = apdu[0] if apdu else 0
+        if tag in _CHOSEN_ANSWERS and len(apdu) > 2:
+            return Answer(key, apdu[2] & SEQUENCE, frame, apdu)
+        if tag == _ERROR_ANSWER and len(apdu) > 1:
+            number = apdu[1] & SEQUENCE
+            return Answer(key, self._line.number if number == UNPARSED else number, frame, apdu)
+        return Other(key, f"an answer to nothing that was asked, APDU {tag:02X}H")
+
+
+def _whole(link: Link, apdu: bytes) -> bytes:
+    """What came in fragments as one frame; or, too long for that, behind the AF and SA it came from."""
+    if OVERHEAD + len(link.sa) + len(apdu) <= LENGTH_MAX:
+        return encode_frame(Frame(replace(link, control=link.control & ~FRAGMENT), apdu))
+    return bytes((_NO_LINK, link.af, *link.sa)) + apdu
 
 
 def _answering(link: Link) -> Link:
@@ -154,12 +224,16 @@ def _report_response(apdu: Apdu | None) -> Apdu | None:
     return None
 
 
-def _joined_readings(octets: bytes, index: int, received: int, zone: ZoneInfo) -> ReadingBatch:
-    """The readings of an APDU that came in fragments, behind the AF and SA it came from."""
+def _joined(octets: bytes) -> Message:
+    """An APDU too long for a frame, behind the AF and SA it came from."""
     size = (octets[1] & 0x0F) + 1
     link = Link(_REPORT_CONTROL, octets[1], octets[2 : 2 + size], 0)
-    message = Message(link, decode_apdu(octets[2 + size :]))
-    return from_readings(readings(message, index=index, received=received, zone=zone), received=received)
+    return Message(link, decode_apdu(octets[2 + size :]))
+
+
+def _joined_readings(octets: bytes, index: int, received: int, zone: ZoneInfo) -> ReadingBatch:
+    """The readings of such an APDU."""
+    return from_readings(readings(_joined(octets), index=index, received=received, zone=zone), received=received)
 
 
 def _link_response(frame: bytes, result: int, received_us: int, now_us: int, zone: ZoneInfo) -> bytes:

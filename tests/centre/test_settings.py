@@ -1,0 +1,82 @@
+"""Settings: file, environment, defaults, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from meterweave.centre import CentreSettings, Listener, load
+from meterweave.errors import ConfigError
+
+REFERENCE = (Path(__file__).parents[2] / "docs/reference/settings.md").read_text(encoding="utf-8")
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "centre.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_need_no_file() -> None:
+    settings = load()
+    assert [(one.protocol, one.host) for one in settings.listeners] == [
+        ("dlt698", "127.0.0.1"),
+        ("gdw1376-1", "127.0.0.1"),
+    ]
+    assert not settings.enrol
+    assert settings.registry is None
+
+
+def test_the_file_of_the_reference_is_good(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", REFERENCE, re.DOTALL)
+    settings = load(written(tmp_path, text))
+    assert settings.listeners[0].allow == ("10.20.0.0/16", "2001:db8:20::/48")
+    assert settings.listeners[1].tls_key == Path("centre.key")
+    assert settings.head_end.answer_s == 30.0
+    assert settings.collection.calls_max == 400
+    assert settings.lake.retention_days == 3650
+    assert settings.zone == ZoneInfo("Asia/Shanghai")
+
+
+def test_the_environment_goes_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "enrol = false\n[head_end]\nanswer_s = 30\nsweep_s = 2\n")
+    monkeypatch.setenv("METERWEAVE_HEAD_END__ANSWER_S", "40")
+    monkeypatch.setenv("METERWEAVE_ENROL", "true")
+    monkeypatch.setenv("METERWEAVE_REGISTRY", "postgresql://db/there")
+    settings = load(path)
+    assert (settings.head_end.answer_s, settings.head_end.sweep_s, settings.enrol) == (40.0, 2.0, True)
+    assert settings.registry == "postgresql://db/there"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("enroll = true", "enroll"),
+        ("[head_end]\nanswers_s = 3", "answers_s"),
+        ("[head_end]\nanswer_s = -3", "answer_s"),
+        ("[head_end]\nanswer_s = 'soon'", "head_end.*answer_s"),
+        ("[[listeners]]\nprotocol = 'dlt698'", "port"),
+        ("[[listeners]]\nprotocol = 'dlt645'\nport = 1", "protocol"),
+        ("[[listeners]]\nprotocol = 'dlt698'\nport = 70000", "port"),
+        ("[[listeners]]\nprotocol = 'dlt698'\nport = 1\ntls_key = 'a'", "belong together"),
+        ("[[listeners]]\nprotocol = 'dlt698'\nport = 1\ntls_clients = 'a'", "tls_certificate"),
+        ("zone = 'Middle/Earth'", "zone"),
+        ("zone = ", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", [*CentreSettings.model_fields, *Listener.model_fields])
+def test_every_setting_is_told(name: str) -> None:
+    assert f"`{name}`" in REFERENCE
