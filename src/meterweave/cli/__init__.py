@@ -17,6 +17,7 @@ from meterweave.cli import (
     demo,
     encode,
     meter,
+    profile,
     query,
     serve,
     simulate,
@@ -38,6 +39,7 @@ app.command("serve")(serve.serve)
 app.command("query")(query.query)
 app.command("simulate")(simulate.simulate)
 app.add_typer(meter.app, name="meter")
+app.add_typer(profile.app, name="profile")
 app.add_typer(terminal.app, name="terminal")
 app.add_typer(archives.app, name="archives")
 app.add_typer(collection.app, name="collection")

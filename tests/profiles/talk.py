@@ -1,0 +1,39 @@
+"""Asking a simulated device everything, as a collector does."""
+
+from __future__ import annotations
+
+from meterweave.profiles import Answer, Device, Profile, Purpose, Request
+
+HEAD = """\
+name: test
+utility: electricity
+protocol: modbus
+readings:
+"""
+
+
+def frame_of(profile: Profile, request: Request, octets: bytes) -> bytes:
+    """The one frame in what a device sent after `request`."""
+    decoder = profile.decoder(request)
+    frames = [event for event in (*decoder.feed(octets), *decoder.flush()) if isinstance(event, bytes)]
+    assert len(frames) == 1, octets.hex()
+    return frames[0]
+
+
+def answers(profile: Profile, device: Device, address: str, now_s: int = 0) -> list[Answer]:
+    """What a device answers to everything the profile asks; nothing may go wrong."""
+    found = []
+    for request in profile.requests(address):
+        asked = request
+        while asked is not None:
+            answer = profile.answer(asked, frame_of(profile, asked, device.feed(asked.octets, now_s)))
+            assert answer.problem is None, answer.problem
+            found += [answer] if asked.purpose is Purpose.READ else []
+            asked = answer.more
+    return found
+
+
+def values(profile: Profile, device: Device, address: str, now_s: int = 0) -> dict[int, tuple[int | None, int]]:
+    """Stored value and quality of every quantity read."""
+    rows = [row for answer in answers(profile, device, address, now_s) for row in answer.rows]
+    return {row.point.quantity.code: (row.value, int(row.quality)) for row in rows}
