@@ -1,0 +1,6 @@
+"""Meters on a bus: a collector that masters RS-485 and M-Bus lines, through serial ports, serial servers or Modbus TCP.
+
+`plan` says what a line is to do, `schedule` whether that can be done and who is next, `line` holds the discipline of a
+line, `poller` reads its devices; none of these touches a port or a clock. `ports` and `dtu` are the ways to a line,
+`collector` runs many lines, `scan` finds the meters on one.
+"""
