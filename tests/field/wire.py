@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from meterweave.field.line import Line, Send, Wait
 from meterweave.field.poller import Poller
@@ -51,7 +52,7 @@ def collided(answers: Sequence[bytes]) -> bytes:
 class Wire:
     """A line in a time of its own: octets take as long as they do at `baud`, and devices as long as `turnaround_s`."""
 
-    def __init__(self, master: Poller | Line, bus: Bus, *, baud: int = 9600, turnaround_s: float = 0.05) -> None:
+    def __init__(self, master: Poller | Line[Any], bus: Bus, *, baud: int = 9600, turnaround_s: float = 0.05) -> None:
         self.master, self.bus, self.turnaround_s = master, bus, turnaround_s
         self.character_s = 11 / baud
         self.now = 1000.0
