@@ -42,6 +42,7 @@ QUANTITIES = tuple(obis_code(one) for one in ("1-0:1.8.0", "1-0:16.7.0", "1-0:31
 FIRST_DAY = date(2026, 6, 1)
 DAYS = 30
 POINTS = 96
+FEEDS_PER_S = 20  # one caller waits for at least `group_interval_s` each time
 _QUARTER_US = 900_000_000
 
 
@@ -293,13 +294,14 @@ def measure_months(folder: Path, asked: int, ingest_per_s: int) -> list[Result]:
 
 
 def _feed(lake: Lake, rate: int, stop: threading.Event) -> None:
-    """`rate` readings a second, 1,000 at a time, of the day after the month."""
-    batches = pieces(household_day(2000, FIRST_DAY + timedelta(days=DAYS), 99), 1000)
+    """`rate` readings a second, of the day after the month; as many at a time as one caller gets acknowledged."""
+    size = rate // FEEDS_PER_S
+    batches = pieces(household_day(2000, FIRST_DAY + timedelta(days=DAYS), 99), size)
     begun, sent = time.perf_counter(), 0
     while not stop.is_set():
         lake.append_blocking(batches[sent % len(batches)])
         sent += 1
-        ahead = sent * 1000 / rate - (time.perf_counter() - begun)
+        ahead = sent * size / rate - (time.perf_counter() - begun)
         if ahead > 0:
             time.sleep(ahead)
 

@@ -64,12 +64,18 @@ def test_the_environment_goes_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ("[[listeners]]\nprotocol = 'dlt698'\nport = 1\ntls_key = 'a'", "belong together"),
         ("[[listeners]]\nprotocol = 'dlt698'\nport = 1\ntls_clients = 'a'", "tls_certificate"),
         ("zone = 'Middle/Earth'", "zone"),
+        ("[lake]\nzone = 'Europe/Berlin'", "zone"),
         ("zone = ", "cannot be read"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         load(written(tmp_path, text))
+
+
+def test_the_days_of_the_lake_are_those_of_the_centre(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, "zone = 'Europe/Berlin'\n[lake]\nframes_days = 2\n"))
+    assert (settings.of_lake.zone, settings.of_lake.frames_days) == (ZoneInfo("Europe/Berlin"), 2)
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:

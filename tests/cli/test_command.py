@@ -29,6 +29,7 @@ from meterweave.headend.operations import (
     Operation,
     Outcome,
     ReadClock,
+    ReadEvents,
     ReadNow,
     ReadStored,
     Refused,
@@ -36,8 +37,9 @@ from meterweave.headend.operations import (
     SetClock,
     Unknown,
 )
-from meterweave.lake import Lake
+from meterweave.lake import EVENTS_SCHEMA, Lake
 from meterweave.metering.batch import SCHEMA, Profile, Source
+from meterweave.metering.events import event_codes
 from meterweave.registry import Registry, TransformerDistrict
 from meterweave.registry.terminals import enrol
 from meterweave.text import Text
@@ -270,6 +272,58 @@ def test_the_clock_and_parameters(call: Call, data: Path) -> None:
     assert "40000200  2026-11-20 08:00:00" in parameters.out
 
 
+def happening(data: Path, ts: datetime) -> Answer:
+    """Keeps two events as a head-end does: one of the terminal, one of its meter, and one of long before."""
+
+    async def answer(terminal: int, wanted: Operation) -> Outcome:
+        assert isinstance(wanted, ReadEvents)
+        codes, source = event_codes(), int(Source.READ)
+        rows = [
+            (1, None, codes["power_outage"], ts, None, 1, None, source, datetime.now(UTC)),
+            (1, 1, codes["cover_opened"], ts, ts + timedelta(minutes=1), 2, '{"a":1}', source, datetime.now(UTC)),
+            (1, 1, codes["cover_opened"], ts - timedelta(days=9), None, 3, None, source, datetime.now(UTC)),
+        ]
+        named = [dict(zip(EVENTS_SCHEMA.names, one, strict=True)) for one in rows]
+        with Lake.open(data / "lake", maintain=False) as lake:
+            lake.append_blocking(events=pa.RecordBatch.from_pylist(named, schema=EVENTS_SCHEMA))
+        return Done({"events": 2})
+
+    return answer
+
+
+def test_events_are_read_and_shown_in_words(call: Call, data: Path) -> None:
+    ts = datetime(2026, 11, 20, tzinfo=UTC)
+    span = ("--from", "2026-11-20", "--to", "2026-11-21T00:00")
+    with at_work(data, happening(data, ts)) as stand_in:
+        said = call("command", "events", "100", *span, "--data", data)
+    midnight_us = int(np.datetime64("2026-11-19T16:00", "us").astype(int))
+    assert stand_in.asked == [ReadEvents(midnight_us, midnight_us + 86_400_000_000)]
+    assert said.code == 0, said
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    assert any(line.endswith("confirmed: events read: 2") for line in lines)
+    assert any(line.startswith("2026-11-20 08:00:00 the terminal ") for line in lines)
+    opened = next(line for line in lines if line.startswith("2026-11-20 08:00:00 dlt645 000000000055 "))
+    assert opened.endswith('2026-11-20 08:01:00 {"a":1}')
+    found = call("command", "show", 1, "--data", data, "--json").json["events"]
+    assert [(one["meter"], one["name"]) for one in found] == [
+        (None, "power_outage"),
+        ("dlt645 000000000055", "cover_opened"),
+    ]
+
+
+def test_without_a_span_events_are_those_of_the_last_day(call: Call, data: Path) -> None:
+    hour_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    with at_work(data, happening(data, hour_ago)) as stand_in:
+        said = call("command", "events", "100", "--json", "--id", "e-1", "--data", data).json
+        again = call("command", "events", "100", "--json", "--id", "e-1", "--data", data)
+    (asked,) = stand_in.asked
+    assert isinstance(asked, ReadEvents)
+    assert asked.to_us - asked.from_us == 86_400_000_000
+    assert said["command"]["arguments"] == {}
+    assert len(said["events"]) == 2
+    assert again.code == 0
+
+
 def test_the_relay(call: Call, data: Path) -> None:
     with at_work(data, always(Done({"closed": True, "kept": False}))):
         said = call("command", "relay", "A-1", "--data", data, "--lang", "zh")
@@ -330,6 +384,10 @@ def test_cancelled_once(call: Call, data: Path) -> None:
         (("read", "A-1", "--from", "2026-01-01"), "--stored"),
         (("read", "A-1", "--stored", "daily", "--from", "2026-02-01", "--to", "2026-01-01"), "not before"),
         (("read", "A-1", "--stored", "daily", "--from", "yesterday"), "no time"),
+        (("events", "100", "--from", "2026-02-01", "--to", "2026-01-01"), "not before"),
+        (("events", "100", "--from", "9999-01-01"), "not before --to now"),
+        (("events", "100", "--to", "soon"), "no time"),
+        (("events", "A-1"), "no terminal is called"),
         (("clock", "A-1"), "no terminal is called"),
         (("show", "9"), "there is no command 9"),
         (("show", "99999999999999999999"), "there is no command"),

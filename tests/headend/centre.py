@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
+
 from meterweave.headend import HeadEnd, HeadEndSettings
 from meterweave.lake import Lake, LakeSettings
 from meterweave.registry import Directory, Meter, Registry
@@ -124,4 +126,4 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.timeout(2 * WAIT_S):
             await work()
 
-    asyncio.run(bounded())
+    uvloop.run(bounded())  # as the centre itself is run: its transports are not asyncio's

@@ -14,7 +14,7 @@ from meterweave.headend.dispatch import ControlSettings, Dispatcher
 from meterweave.headend.operations import NotSent, Operation, Outcome, Task
 from meterweave.registry import Registry
 from meterweave.registry.command_orders import Order, give
-from meterweave.registry.commands import CommandCard, CommandKind, StepCard, find_command, steps_of
+from meterweave.registry.commands import METER_KINDS, CommandCard, CommandKind, StepCard, find_command, steps_of
 from meterweave.text import Text
 from tests.headend.centre import until
 from tests.registry.records import add_meter, add_terminal
@@ -25,6 +25,7 @@ QUICK = ControlSettings(
     again_after_s=0.01,
     again_most_s=0.02,
     look_after_s=(0.01, 0.01, 0.01),
+    effect_within_s=0.01,
     relay_password=bytes.fromhex("a1b2c3"),
 )
 LATER_US = 60_000_000
@@ -89,11 +90,8 @@ def command(registry: Registry, kind: CommandKind, number: int = 1, **given: Any
     """A new command for meter `number`, or for terminal `number` if it is for a terminal."""
     usual: dict[str, Any] = {"operator": "wang", "reason": "test", "not_after": now() + timedelta(minutes=5)}
     usual |= {"caller_id": uuid.uuid4().hex}
-    whom = {"terminal": number} if kind in _OF_TERMINALS else {"meter": number}
+    whom = {"meter": number} if kind in METER_KINDS else {"terminal": number}
     return give(registry, Order(kind=kind, **usual | whom | given), now=now()).command
-
-
-_OF_TERMINALS = {CommandKind.CLOCK, CommandKind.READ_CLOCK, CommandKind.PARAMETERS, CommandKind.SYNC}
 
 
 def is_now(registry: Registry, stored: CommandCard) -> CommandCard:

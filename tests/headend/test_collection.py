@@ -11,11 +11,13 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from meterweave.headend.collection.moments import instant
 from meterweave.headend.operations import (
     Done,
     NotSent,
     Operation,
     Outcome,
+    ReadEvents,
     ReadStored,
     Refusal,
     Refused,
@@ -428,6 +430,182 @@ def test_a_new_terminal_gets_time_meters_and_tasks_once(tmp_path: Path) -> None:
                 (Profile.CURVE, 900, 8)
             ]
             assert len(tasks.meters) == 2
+
+    run(work)
+
+
+def commissioned(site: Site) -> list[tuple[int, bool]]:
+    """Of each terminal, how often commissioning was begun, and whether it was done."""
+    return [(row.commission_tries, row.commissioned_at is not None) for row in rows_of(site, Terminal)]
+
+
+def tasks_asked(town: StandIn) -> list[SyncTasks]:
+    return [asked for _, asked in town.asked if isinstance(asked, SyncTasks)]
+
+
+def test_a_terminal_that_calls_before_its_archives_were_followed_gets_its_tasks(tmp_path: Path) -> None:
+    async def work() -> None:
+        slow = replace(QUICK, roster_s=3600.0, roster_anew_s=3600.0)
+        async with collecting(tmp_path, lambda registry: None, settings=slow, commission=True) as site:
+            await site.until(lambda: site.collector.progress.counted)
+            estate(site.registry, state=TerminalState.PLANNED)
+            site.directory.refresh()
+            site.enter(1)
+            await site.until(lambda: commissioned(site) == [(1, True)])
+            (asked,) = tasks_asked(site.town)
+            assert [(task.profile, task.period_s) for task in asked.tasks] == [(Profile.CURVE, 900)]
+
+    run(work)
+
+
+def test_commissioning_is_not_forgotten_with_the_process_and_not_repeated(tmp_path: Path) -> None:
+    def lose_tasks(terminal: int, asked: Operation) -> Outcome | None:
+        return Unknown(NO) if isinstance(asked, SyncTasks) else None
+
+    def prepare(registry: Registry) -> None:
+        estate(registry, state=TerminalState.PLANNED, installed=None)
+
+    def nothing(registry: Registry) -> None:
+        """All is there from before."""
+
+    async def live(prepare: Callable[[Registry], None], change: Callable[[StandIn], None], *, done: bool) -> None:
+        async with collecting(tmp_path, prepare, change=change, commission=True) as site:
+            site.enter(1)
+            await site.until(lambda: tasks_asked(site.town) and commissioned(site)[0][1] == done)
+            with site.registry.writing() as session:
+                session.execute(update(Terminal).values(state=TerminalState.ACTIVE))
+
+    async def nothing_more() -> None:
+        async with collecting(tmp_path, nothing, commission=True) as site:
+            site.enter(1)
+            await site.until(lambda: site.collector.progress.counted)
+            await asyncio.sleep(0.1)
+            assert site.town.asked == []
+            assert commissioned(site) == [(2, True)]
+
+    run(lambda: live(prepare, lambda town: setattr(town, "outcome", lose_tasks), done=False))
+    run(lambda: live(nothing, lambda town: None, done=True))
+    run(nothing_more)
+
+
+def test_commissioning_that_always_fails_is_not_tried_for_ever(tmp_path: Path) -> None:
+    tries = QUICK.commission_tries
+
+    async def work() -> None:
+        async with collecting(
+            tmp_path,
+            lambda registry: estate(registry, state=TerminalState.PLANNED, installed=None),
+            change=lambda town: setattr(town, "outcome", lambda terminal, asked: Refused(NO)),
+            commission=True,
+        ) as site:
+            for number in range(1, tries + 1):
+                site.enter(1)
+                await site.until(lambda number=number: len(site.town.asked) == number)
+                await site.until(lambda number=number: commissioned(site) == [(number, False)])
+                await site.until(lambda: site.town.under_way == 0)
+            for _ in range(3):
+                await asyncio.sleep(0.02)
+                site.enter(1)
+            await asyncio.sleep(0.1)
+            assert len(site.town.asked) == tries
+
+    run(work)
+
+
+def test_tasks_are_left_alone_where_no_plan_wants_anything(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with collecting(
+            tmp_path, lambda registry: estate(registry, state=TerminalState.PLANNED, only=()), commission=True
+        ) as site:
+            site.enter(1)
+            await site.until(lambda: commissioned(site) == [(1, True)])
+            assert [type(asked) for _, asked in site.town.asked] == [SetClock, SyncArchives]
+
+    run(work)
+
+
+def test_a_login_in_the_middle_of_a_call_waits_for_its_end(tmp_path: Path) -> None:
+    async def work() -> None:
+        entered: list[int] = []
+
+        def log_in(terminal: int, asked: Operation) -> Outcome | None:
+            if isinstance(asked, ReadStored) and not entered:
+                entered.append(terminal)
+                site.enter(terminal)
+            return None
+
+        settings = replace(QUICK, operation_values_max=50)  # a day is many operations
+        async with collecting(
+            tmp_path,
+            lambda registry: estate(registry, state=TerminalState.PLANNED, installed=MIDNIGHT),
+            settings=settings,
+            change=lambda town: setattr(town, "outcome", log_in),
+            commission=True,
+        ) as site:
+            await site.until(lambda: site.collector.progress.complete and commissioned(site) == [(1, True)])
+            assert site.town.most_under_way == 1
+
+    run(work)
+
+
+def heard(site: Site, ago_s: float) -> int:
+    """The terminals were heard last so long ago; when that was. [us]"""
+    at_us = site.clock() - round(ago_s * 1e6)
+    with site.registry.writing() as session:
+        session.execute(update(Terminal).values(last_seen_at=instant(at_us)))
+    return at_us
+
+
+def test_what_was_given_up_is_read_when_the_terminal_was_away_and_is_back(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with collecting(
+            tmp_path,
+            lambda registry: estate(registry, installed=MIDNIGHT),
+            change=lambda town: setattr(town, "outcome", lambda terminal, asked: Unknown(NO)),
+        ) as site:
+            await site.until(lambda: site.collector.progress.given_up)
+            heard(site, 60.0)
+            asked = len(site.town.asked)
+            site.enter(1)  # it was gone for a moment
+            await asyncio.sleep(0.1)
+            assert len(site.town.asked) == asked
+            site.town.outcome = lambda terminal, asked: None
+            last_us = heard(site, 3600.0)
+            site.enter(1)
+            await site.until(lambda: site.collector.progress.complete)
+            events = [one for _, one in site.town.asked if isinstance(one, ReadEvents)]
+            assert [one.from_us for one in events] == [last_us]
+            assert events[0].to_us >= last_us + 3_600_000_000
+
+    run(work)
+
+
+def test_of_a_long_absence_the_events_of_the_last_days_are_read(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with collecting(tmp_path, lambda registry: estate(registry, installed=MIDNIGHT)) as site:
+            heard(site, 100 * 86_400.0)
+            site.enter(1)
+            await site.until(lambda: any(isinstance(one, ReadEvents) for _, one in site.town.asked))
+            (asked,) = (one for _, one in site.town.asked if isinstance(one, ReadEvents))
+            assert asked.to_us - asked.from_us == QUICK.away_events_days * DAY_US
+            await site.until(lambda: site.collector.progress.complete)
+
+    run(work)
+
+
+def test_what_was_given_up_is_tried_again_the_next_day(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with collecting(
+            tmp_path,
+            lambda registry: estate(registry, meters=1, installed=MIDNIGHT),
+            change=lambda town: setattr(town, "outcome", lambda terminal, asked: Unknown(NO)),
+        ) as site:
+            await site.until(lambda: [row.state for row in rows_of(site, CollectionGap)] == [GapState.GIVEN_UP])
+            (row,) = rows_of(site, CollectionGap)
+            site.town.outcome = lambda terminal, asked: None
+            site.now_us += us(row.next_try_at) - site.clock()
+            await site.until(lambda: {row.day for row in rows_of(site, ReadSuccess) if row.stored} >= {row.day})
+            await site.until(lambda: site.collector.progress.complete)
 
     run(work)
 

@@ -13,11 +13,20 @@ from meterweave.errors import ConfigError
 from meterweave.headend.collection import CollectionSettings
 from meterweave.headend.collection.agenda import Agenda, Errand
 from meterweave.headend.collection.book import Book
-from meterweave.headend.collection.counting import Found, Hole, Look
-from meterweave.headend.collection.gap import Gap, first_try_us, new_gap, offset_us, operations, together
+from meterweave.headend.collection.counting import Found, Hole, Look, divided
+from meterweave.headend.collection.gap import (
+    NOT_ASKED,
+    Gap,
+    first_try_us,
+    new_gap,
+    offset_us,
+    operations,
+    together,
+    tomorrow_us,
+)
 from meterweave.headend.collection.gate import Lane
 from meterweave.headend.collection.plan import MeterKind, Plan
-from meterweave.headend.collection.record import Key
+from meterweave.headend.collection.record import Counts, Key, Remembered
 from meterweave.headend.collection.roster import Post, Roster
 from meterweave.metering.quantities import obis_code, obis_text
 from meterweave.registry.collection import GapState, Series
@@ -51,18 +60,57 @@ def entry(meter: int) -> MeterEntry:
     )
 
 
-def test_what_brings_nothing_is_asked_for_ever_more_seldom_and_then_no_more() -> None:
+def test_what_brings_nothing_is_asked_for_ever_more_seldom_and_then_once_a_day() -> None:
     one, now_us, pauses = gap(), START_US, []
     while one.state is GapState.OPEN:
         one.ask()
         one.answered(1.0)
         assert not one.is_ready(now_us)
         one.counted(found(), CURVE, SETTINGS, now_us=now_us, now_s=1.0)
-        pauses.append((one.next_us - now_us) // 1_000_000)
+        pauses.append(one.next_us - now_us)
         assert not one.is_ready(one.next_us - 1)
         now_us = one.next_us
-    assert pauses == [30, 60, 100, 100]
-    assert not one.is_ready(now_us)
+    assert pauses[:-1] == [30_000_000, 60_000_000, 100_000_000]
+    assert 0 < pauses[-1] <= DAY_US
+    for _ in range(3):
+        assert one.is_ready(now_us)
+        one.ask()
+        one.answered(1.0)
+        one.counted(found(), CURVE, SETTINGS, now_us=now_us, now_s=1.0)
+        assert (one.state, one.next_us) == (GapState.GIVEN_UP, now_us + DAY_US)
+        now_us = one.next_us
+
+
+def test_all_that_was_given_up_of_a_terminal_is_tried_again_together() -> None:
+    at = {tomorrow_us(70, START_US + hour * 3_600_000_000) % DAY_US for hour in range(24)}
+    assert len(at) == 1
+    assert len({tomorrow_us(terminal, START_US) for terminal in range(100)}) > 90
+    assert all(0 < tomorrow_us(terminal, START_US) - START_US <= DAY_US for terminal in range(100))
+
+
+def test_a_login_in_a_minute_does_not_take_up_what_was_given_up_but_a_return_does() -> None:
+    one = gap(state=GapState.GIVEN_UP, attempts=9, next_us=START_US + DAY_US)
+    one.entered(SETTINGS, START_US)
+    assert (one.state, one.next_us) == (GapState.GIVEN_UP, START_US + DAY_US)
+    one.take_up(START_US)
+    assert (one.state, one.attempts, one.is_ready(START_US)) == (GapState.OPEN, 0, True)
+
+
+def test_what_comes_by_itself_has_the_rest_asked_for_again() -> None:
+    one = gap(state=GapState.GIVEN_UP, attempts=9, next_us=START_US + DAY_US)
+    one.counted(found(7), CURVE, SETTINGS, now_us=START_US, now_s=1.0)
+    assert (one.state, one.attempts, one.is_ready(START_US)) == (GapState.OPEN, 0, True)
+    never_asked = gap(next_us=START_US + DAY_US)
+    never_asked.counted(found(7), CURVE, SETTINGS, now_us=START_US, now_s=1.0)
+    assert not never_asked.is_ready(START_US)  # it has its own place in time still
+
+
+def test_pauses_can_be_doubled_for_years() -> None:
+    one, patient = gap(attempts=5000, next_us=0), CollectionSettings(attempts_max=10_000)
+    one.ask()
+    one.answered(1.0)
+    one.counted(found(), CURVE, patient, now_us=START_US, now_s=1.0)
+    assert one.next_us == START_US + 6 * 3_600_000_000
 
 
 def test_what_brings_something_is_asked_again_at_once() -> None:
@@ -204,3 +252,73 @@ def test_a_call_that_ends_after_its_gap_was_closed_does_not_open_it_again() -> N
     book.note(one)
     assert book.gaps_of(70) == []
     assert book.take_writes().gaps == {Key(70, CURVE.id, DAY): None}
+
+
+def test_a_book_that_takes_a_look_in_in_parts_is_the_same() -> None:
+    posts = tuple(
+        Post(one, "dlt698", str(one), Lane(Channel.CELLULAR, None), None, None, Enrolment.ENTERED) for one in range(9)
+    )
+    nobody = np.empty(0, np.int64)
+    roster = Roster(posts, (), nobody, nobody.astype(np.intp), nobody.astype(np.intp), nobody, nobody)
+    days = (DAY - timedelta(days=1), DAY)
+    counts = np.arange(2 * 8).reshape(8, 2)
+    gaps = tuple(found(day=day)._replace(terminal=one) for one in (1, 3, 4, 8) for day in days)
+    whole = Look(np.arange(1, 9), days, counts + 2, counts, counts + 1, gaps, (), ())
+    books = [Book(roster, SETTINGS, {}) for _ in range(2)]
+    lacking = books[0].apply(CURVE, whole, now_us=START_US, now_s=0.0)
+    parts = list(divided(whole, roster, 3))
+    assert [len(part.places) for part in parts] == [3, 3, 2]
+    assert lacking == set().union(*(books[1].apply(CURVE, part, now_us=START_US, now_s=0.0) for part in parts))
+    assert books[0].take_writes() == books[1].take_writes()
+    figures = [book.progress([CURVE], counted=True, under_way=0, waiting=0) for book in books]
+    assert figures[0] == figures[1]
+
+
+def test_what_an_earlier_process_gave_up_is_taken_up_when_its_terminal_was_away() -> None:
+    post = Post(70, "dlt698", "1", Lane(Channel.CELLULAR, None), None, None, Enrolment.ENTERED)
+    nobody = np.empty(0, np.int64)
+    roster = Roster((post,), (), nobody, nobody.astype(np.intp), nobody.astype(np.intp), nobody, nobody)
+    before = Remembered(9, START_US + DAY_US, GapState.GIVEN_UP, NOT_ASKED)
+    book = Book(roster, SETTINGS, {Key(70, CURVE.id, DAY): before})
+    book.take_up(70, START_US)
+    book.apply(CURVE, look(found()), now_us=START_US, now_s=0.0)
+    (one,) = book.gaps_of(70)
+    assert (one.state, one.attempts, one.is_ready(START_US)) == (GapState.OPEN, 0, True)
+
+
+def test_counts_that_are_not_written_yet_outlive_a_change_of_the_archives() -> None:
+    def posts(*terminals: int) -> Roster:
+        nobody = np.empty(0, np.int64)
+        lane = Lane(Channel.CELLULAR, None)
+        some = tuple(Post(one, "dlt698", str(one), lane, None, None, Enrolment.ENTERED) for one in terminals)
+        return Roster(some, (), nobody, nobody.astype(np.intp), nobody.astype(np.intp), nobody, nobody)
+
+    book = Book(posts(1, 2, 3), SETTINGS, {})
+    counts = np.array([[5], [6], [7]])
+    book.apply(CURVE, Look(np.arange(3), (DAY,), counts, counts, counts, (), (), ()), now_us=0, now_s=0.0)
+    written = book.take_writes()
+    assert not book.has_writes
+    book.give_back(written)
+    book.follow(posts(0, 1, 3))
+    first, third = Key(1, CURVE.id, DAY), Key(3, CURVE.id, DAY)
+    assert book.take_writes().success == {first: Counts(5, 5, 5), third: Counts(7, 7, 7)}
+    book.follow(posts(3))
+    book.give_back(written)  # the others are gone
+    assert book.take_writes().success == {third: Counts(7, 7, 7)}
+    assert not book.has_writes
+
+
+def test_no_more_is_written_at_once_than_a_transaction_may_hold() -> None:
+    lane, nobody = Lane(Channel.CELLULAR, None), np.empty(0, np.int64)
+    count = 3000
+    some = tuple(Post(one, "dlt698", str(one), lane, None, None, Enrolment.ENTERED) for one in range(count))
+    roster = Roster(some, (), nobody, nobody.astype(np.intp), nobody.astype(np.intp), nobody, nobody)
+    book = Book(roster, SETTINGS, {})
+    counts = np.ones((count, 7), np.int64)
+    days = tuple(DAY - timedelta(days=ago) for ago in range(6, -1, -1))
+    book.apply(CURVE, Look(np.arange(count), days, counts, counts, counts, (), (), ()), now_us=0, now_s=0.0)
+    taken = []
+    while writes := book.take_writes():
+        taken.append(writes.success)
+    assert max(map(len, taken)) == 5000
+    assert len({key for some in taken for key in some}) == sum(map(len, taken)) == 7 * count

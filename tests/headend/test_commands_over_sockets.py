@@ -189,6 +189,51 @@ def test_a_lost_answer_is_found_out_and_nothing_switches_twice(tmp_path: Path, p
 
 
 @PROTOCOLS
+def test_an_order_that_takes_its_time_is_not_given_up(tmp_path: Path, protocol: Protocol) -> None:
+    async def work(town: Town, site: Concentrator) -> None:
+        meter, wire = electricity(site), town.wires[protocol]
+        orders: list[int] = []
+        switch = meter.condition.trip
+
+        def on_its_way(at_s: int) -> bool:
+            orders.append(at_s)
+            return True
+
+        meter.condition.trip = on_its_way
+        wire.deaf = wire.cut = True
+        trip = asyncio.create_task(town.does(K.TRIP, meter.address))
+        await until(lambda: orders)
+        wire.deaf = wire.cut = False
+        # The relay was read over a new connection, and is still closed.
+        await until(lambda: [one.facts for one in list_of(town)] == [{"closed": True, "kept": False}])
+        assert [one.state for one in list_of(town)] == [S.UNKNOWN]
+        switch(orders[0])
+        assert (await trip).state is S.CONFIRMED
+        assert len(orders) == 1
+
+    in_town(tmp_path, protocol, work)
+
+
+@PROTOCOLS
+def test_events_are_read_and_kept(tmp_path: Path, protocol: Protocol) -> None:
+    async def work(town: Town, site: Concentrator) -> None:
+        meter = electricity(site)
+        assert (await town.does(K.TRIP, meter.address)).state is S.CONFIRMED
+        found = await town.does(K.EVENTS, site.address)
+        assert found.state is S.CONFIRMED, found
+        assert found.facts is not None
+        assert found.facts["events"] >= 1
+        kept = town.centre.lake.query(
+            f"SELECT count(*) AS count FROM events WHERE terminal = {found.terminal_id} AND source <> 1"
+        )
+        assert kept.to_pylist()[0]["count"] >= 1
+        before = await town.does(K.EVENTS, site.address, arguments={"from_us": 1, "to_us": 2})
+        assert (before.state, before.facts) == (S.CONFIRMED, {"events": 0})
+
+    in_town(tmp_path, protocol, work)
+
+
+@PROTOCOLS
 def test_values_are_read_and_kept(tmp_path: Path, protocol: Protocol) -> None:
     async def work(town: Town, site: Concentrator) -> None:
         for meter in {one.speaks: one for one in site.meters}.values():

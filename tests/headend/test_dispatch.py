@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 from meterweave.errors import ConfigError
-from meterweave.headend.command_operations import FACT_MAX, FACTS_MAX, planned_tasks
+from meterweave.headend.collection.commissioning import planned_tasks
+from meterweave.headend.collection.moments import instant_us
+from meterweave.headend.command_operations import FACT_MAX, FACTS_MAX
 from meterweave.headend.dispatch import ControlSettings
 from meterweave.headend.operations import (
     Done,
@@ -22,6 +25,7 @@ from meterweave.headend.operations import (
     Operation,
     Outcome,
     ReadClock,
+    ReadEvents,
     ReadNow,
     ReadParameters,
     ReadRelay,
@@ -39,7 +43,7 @@ from meterweave.metering.batch import Profile
 from meterweave.metering.quantities import quantities
 from meterweave.registry import Meter, Registry
 from meterweave.registry.command_orders import cancel
-from meterweave.registry.commands import RELAY_KINDS, CommandKind, CommandState
+from meterweave.registry.commands import RELAY_KINDS, CommandCard, CommandKind, CommandState
 from meterweave.registry.vocabulary import Utility
 from meterweave.text import Text
 from tests.headend.centre import run, until
@@ -174,6 +178,52 @@ def test_a_lost_answer_is_found_out_by_reading_the_relay(
     assert [type(one) for one in stand_in.asked] == [Relay, ReadRelay]
 
 
+def looked_at(folder: Path, settings: ControlSettings, *outcomes: Outcome) -> tuple[Registry, CommandCard, StandIn]:
+    """A trip of which nobody knows what came, after its first look or the end of it."""
+    stand_in = StandIn(always(Unknown(WHY), *outcomes))
+    registry = archives(folder)
+    stored = command(registry, K.TRIP)
+
+    async def work() -> None:
+        async with dispatching(registry, stand_in, settings):
+            await until(lambda: is_now(registry, stored).ended or is_now(registry, stored).tries == len(outcomes))
+
+    run(work)
+    return registry, stored, stand_in
+
+
+def test_a_relay_that_is_not_as_wanted_yet_is_read_again(tmp_path: Path) -> None:
+    closed = Done({"closed": True})
+    settings = replace(QUICK, effect_within_s=3600.0)
+    registry, stored, stand_in = looked_at(tmp_path, settings, closed, closed, Done({"closed": False}))
+    assert story(registry, stored) == ["queued", "sent", "unknown", "unknown", "unknown", "confirmed"]
+    assert "may still be about to obey" in history(registry, stored)[3].words.en
+    assert [stand_in.count(one) for one in (Relay, ReadRelay)] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("last", "state"),
+    [(Done({"closed": True}), S.FAILED), (Done({"closed": False}), S.CONFIRMED), (Unknown(WHY), S.UNKNOWN)],
+)
+def test_the_last_word_is_said_when_the_device_has_no_time_left_to_obey(
+    tmp_path: Path, last: Outcome, state: CommandState
+) -> None:
+    settings = replace(QUICK, effect_within_s=3600.0, look_after_s=(0.01,))
+    registry, stored, stand_in = looked_at(tmp_path, settings, Done({"closed": True}))
+    early, unknown = is_now(registry, stored), history(registry, stored)[2]
+    assert (early.state, unknown.state) == (S.UNKNOWN, S.UNKNOWN)
+    assert early.due_at is not None
+    assert early.due_at >= unknown.at + timedelta(hours=1)
+    stand_in.answer = always(last)
+
+    async def an_hour_later() -> None:
+        async with dispatching(registry, stand_in, settings, ahead_us=3600_000_000 + LATER_US):
+            assert (await ended(registry, stored)).state is state
+
+    run(an_hour_later)
+    assert [stand_in.count(one) for one in (Relay, ReadRelay)] == [1, 2]
+
+
 def test_reading_the_relay_is_bounded(tmp_path: Path) -> None:
     found, stand_in, told = carried_out(tmp_path, K.TRIP, Unknown(WHY))
     assert found.state is S.UNKNOWN
@@ -226,6 +276,7 @@ def test_every_kind_asks_what_it_means(tmp_path: Path) -> None:
         K.CLOCK: {},
         K.READ_CLOCK: {},
         K.PARAMETERS: {"names": ["40000200"]},
+        K.EVENTS: {"from_us": 5, "to_us": 7},
         K.SYNC: {},
     }
     stand_in = StandIn(always(Done()))
@@ -237,12 +288,13 @@ def test_every_kind_asks_what_it_means(tmp_path: Path) -> None:
                 assert (await ended(registry, stored)).state is S.CONFIRMED
 
     run(work)
-    read, stored, relay, clock, read_clock, parameters, archived, tasks = stand_in.asked
+    read, stored, relay, clock, read_clock, parameters, events, archived, tasks = stand_in.asked
     assert isinstance(read, ReadNow)
     assert ([one.address for one in read.meters], read.quantities) == (["000000000001"], (energy,))
     assert stored == ReadStored(read.meters, (energy,), Profile.CURVE, 900, 5, 7)
     assert relay == ReadRelay(read.meters[0])
     assert (clock, read_clock, parameters) == (SetClock(), ReadClock(), ReadParameters(("40000200",)))
+    assert events == ReadEvents(5, 7)
     assert archived == SyncArchives(read.meters)
     assert tasks == SyncTasks((task,), read.meters)
 
@@ -253,6 +305,13 @@ def test_a_reading_of_nothing_in_particular_reads_what_matters(tmp_path: Path) -
     assert isinstance(asked, ReadNow)
     known = {one.code: one.name for one in quantities().values()}
     assert [known[one] for one in asked.quantities][:2] == ["active_import_energy", "active_power"]
+
+
+def test_events_of_no_time_in_particular_are_those_of_the_last_day(tmp_path: Path) -> None:
+    found, stand_in, _ = carried_out(tmp_path, K.EVENTS, Done({"events": 3}))
+    to_us = (instant_us(found.created_at) // 1_000_000 + 1) * 1_000_000
+    assert stand_in.asked == [ReadEvents(to_us - 86_400_000_000, to_us)]
+    assert found.outcome == Text("events read: 3", "读到事件3条")
 
 
 def test_a_terminal_is_not_emptied(tmp_path: Path) -> None:
@@ -295,9 +354,19 @@ def test_meters_that_were_refused_are_named(tmp_path: Path) -> None:
     assert (found.state, found.outcome) == (S.REFUSED, WHY)
 
 
-@pytest.mark.parametrize("arguments", [{"quantities": ["9-9:9.9.9"]}, {"quantities": 5}])
-def test_arguments_that_mean_nothing_are_refused_unsent(tmp_path: Path, arguments: dict[str, Any]) -> None:
-    found, stand_in, _ = carried_out(tmp_path, K.READ, Done(), arguments=arguments)
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (K.READ, {"quantities": ["9-9:9.9.9"]}),
+        (K.READ, {"quantities": 5}),
+        (K.EVENTS, {"from_us": 7, "to_us": 7}),
+        (K.EVENTS, {"from_us": "now"}),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused_unsent(
+    tmp_path: Path, kind: CommandKind, arguments: dict[str, Any]
+) -> None:
+    found, stand_in, _ = carried_out(tmp_path, kind, Done(), arguments=arguments)
     assert found.state is S.REFUSED
     assert stand_in.asked == []
 
@@ -507,7 +576,9 @@ def test_an_authority_that_is_none(environment: dict[str, str]) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [{"look_every_s": 0}, {"running_max": -1}, {"look_after_s": (1.0, 0.0)}])
+@pytest.mark.parametrize(
+    "wrong", [{"look_every_s": 0}, {"running_max": -1}, {"look_after_s": (1.0, 0.0)}, {"effect_within_s": 0.0}]
+)
 def test_settings_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         ControlSettings(**wrong)

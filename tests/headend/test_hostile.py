@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from meterweave.headend import HeadEndSettings
+from meterweave.headend.session import State
 from tests.headend import frames
 from tests.headend.centre import Centre, Terminal, add_terminal, centre, run, until
 
@@ -70,7 +73,7 @@ def test_only_its_own_connection_ends(
 
 def test_half_open_connections_end_by_silence(tmp_path: Path) -> None:
     add_terminal(tmp_path, "dlt698", str(TERMINAL), {str(METER): None})
-    settings = HeadEndSettings(silence_heartbeats=0.05, sweep_s=0.02)  # of 10 s
+    settings = HeadEndSettings(silence_heartbeats=0.1, sweep_s=0.02)  # of 10 s
 
     async def day() -> None:
         async with centre(tmp_path, settings) as there:
@@ -154,5 +157,79 @@ def test_what_does_not_fit_is_dropped_unanswered_and_sent_again(tmp_path: Path) 
             for day in (3, 4):
                 await terminal.ask(frames.report(TERMINAL, [METER], day, day))
             assert there.readings() == [(5,)]
+
+    run(day)
+
+
+def test_who_reads_no_more_is_let_go_however_little_waits_for_him(tmp_path: Path) -> None:
+    add_terminal(tmp_path, "dlt698", "000000000001")
+
+    async def day() -> None:
+        loop = asyncio.get_running_loop()
+        settings = HeadEndSettings(silence_heartbeats=0.1, sweep_s=0.05, close_within_s=0.2)
+        async with centre(tmp_path, settings) as there:
+            with socket.socket() as link:
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                link.setblocking(False)
+                await loop.sock_connect(link, ("127.0.0.1", there.ports["dlt698"]))
+                await loop.sock_sendall(link, frames.link_request(1, heartbeat_s=10))
+                await until(lambda: there.head_end.counters.logins)
+                (connection,) = there.head_end.connections
+                beat = frames.link_request(1, frames.HEARTBEAT)
+                transport = connection._transport
+                assert transport is not None
+                while connection.session.state is State.ONLINE and not transport.get_write_buffer_size():
+                    await loop.sock_sendall(link, beat * 50)
+                    await asyncio.sleep(0)
+                assert transport.get_write_buffer_size() < settings.write_octets_max
+                await until(lambda: not there.head_end.connections)
+
+    run(day)
+
+
+def test_an_end_under_load_reads_no_more(tmp_path: Path) -> None:
+    add_terminal(tmp_path, "dlt698", "000000000001", {"000000000101": None})
+
+    async def push(terminal: Terminal) -> None:
+        day = 0
+        with suppress(ConnectionError):
+            while True:
+                terminal.writer.write(frames.report(1, [101], day % 500, day))
+                await terminal.writer.drain()
+                day += 1
+
+    async def day() -> None:
+        async with centre(tmp_path) as there:
+            terminal = await there.dial()
+            assert await terminal.ask(frames.link_request(1))
+            pushing = asyncio.create_task(push(terminal))
+            drinking = asyncio.create_task(terminal.closed())
+            await until(lambda: there.head_end.counters.pushes_kept > 50)
+            counters = there.head_end.counters
+            stopping = asyncio.create_task(there.head_end.stop())
+            await asyncio.sleep(0)
+            read = counters.frames
+            await stopping
+            assert counters.frames == read
+            assert counters.pushes_kept == counters.pushes
+            pushing.cancel()
+            await asyncio.gather(pushing, drinking, return_exceptions=True)
+
+    run(day)
+
+
+def test_who_is_gone_before_he_is_taken_costs_nothing(tmp_path: Path) -> None:
+    async def day() -> None:
+        broken: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context))
+        async with centre(tmp_path) as there:
+            for _ in range(100):
+                with socket.create_connection(("127.0.0.1", there.ports["dlt698"])) as link:
+                    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            terminal = await there.dial()
+            terminal.writer.write(frames.link_request(1))
+            await terminal.closed()  # refused, after all who came before
+            await until(lambda: not there.head_end.connections)
+        assert broken == []
 
     run(day)

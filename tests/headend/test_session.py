@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from meterweave.headend import Counters, HeadEndSettings
 from meterweave.headend.dlt698 import Dlt698Driver
 from meterweave.headend.gdw1376 import Gdw1376Driver
-from meterweave.headend.session import TRANSITIONS, Admit, Close, Effect, Send, Session, State, Store
+from meterweave.headend.session import ANOTHER, TRANSITIONS, Admit, Close, Effect, Send, Session, State, Store
 from meterweave.protocols import dlt698
 from meterweave.protocols.dlt698.association import LinkResponse
 from meterweave.registry.terminal_table import TerminalEntry
@@ -119,8 +119,13 @@ def test_nobody_reports_in_anothers_name() -> None:
     session = online()
     assert receive(session, frames.report(ADDRESS + 1, [1], 1, 1)) == []
     assert receive(session, frames.link_request(ADDRESS + 1, frames.LOGOUT)) == []
-    assert receive(session, frames.link_request(ADDRESS + 1)) == [Admit(KEY + 1)]
-    assert not session.driver.online
+    assert receive(session, frames.link_request(ADDRESS)) == [Admit(KEY)]
+
+
+def test_a_connection_is_one_terminals_for_its_life() -> None:
+    session = online()
+    assert receive(session, frames.link_request(ADDRESS + 1)) == [Close(ANOTHER)]
+    assert session.state is State.CLOSED
 
 
 def test_a_refused_login_is_answered_and_closed() -> None:

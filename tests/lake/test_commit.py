@@ -163,3 +163,53 @@ def test_a_spoiled_blob_is_named_and_nothing_behind_it_is_lost(
     assert stored_meters(lake) == sorted([*range(3)] * 4)
     assert journal.rows_held == 13
     assert f"blob {spoiled}" in caplog.text
+
+
+class Panic(BaseException):
+    """What a library raises that nobody catches."""
+
+
+def test_the_thread_survives_what_nobody_thought_of_and_a_log_that_fails(
+    journal: Journal, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [Panic("one"), SystemExit(1)]
+    seen: list[str] = []
+
+    def trim(seq: int) -> None:
+        if left:
+            raise left.pop()
+        seen.append(one.status.error)
+        journal.trim(seq)
+
+    def no_log(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(logging.Logger, "handle", no_log)
+    one = committer(journal, lake, LakeSettings(commit_interval_s=0.02, retry_max_s=0.02), trim)
+    put(journal, 0)
+    one.start()
+    patience = time.monotonic() + 30
+    while (journal.rows_held or one.status.failing_since) and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert seen[0] == "Panic('one')"
+    assert one.failed() is None
+    assert one.status.failing_since is None
+    one.close()
+    assert stored_meters(lake) == sorted([*range(3)] * 4)
+
+
+def test_a_table_whose_use_panicked_is_opened_anew(journal: Journal, lake: Path) -> None:
+    """delta-rs refuses an object for ever that panicked in use; here it is one that answers nothing."""
+    table = LakeTable.create(lake, SHANGHAI)
+    sound = table._delta
+
+    class Poisoned:
+        def __getattr__(self, name: str) -> object:
+            raise type("PanicException", (BaseException,), {})(name)
+
+    table._delta = Poisoned()  # type: ignore[assignment]
+    with pytest.raises(CommitError, match="cannot be read"):
+        table.transaction_version("j")
+    table.refresh()
+    assert table.transaction_version("j") == 0
+    assert table._delta is not sound

@@ -109,3 +109,24 @@ def test_every_setting_says_what_it_is() -> None:
     for field, words in pairwise(body):
         if isinstance(field, ast.AnnAssign):
             assert isinstance(words, ast.Expr), ast.unparse(field)
+
+
+def test_a_dead_thread_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Lake.open(tmp_path / "lake", SLOW) as lake:
+        assert lake.failed() is None
+        assert lake._committer is not None
+        worker = lake._committer._worker
+
+        def die(error: BaseException) -> None:
+            raise error
+
+        monkeypatch.setattr(worker, "_survive", die)
+        lake._committer._journal.close()
+        lake._committer.hurry()
+        worker.join()
+        assert (lake.failed() or "").startswith("the thread lake-committer has ended: JournalError(")
+    with Lake.open(tmp_path / "lake", SLOW) as lake:
+        pass
+    assert lake.failed() is None
+    with Lake.open(tmp_path / "lake", write=False) as reading:
+        assert reading.failed() is None

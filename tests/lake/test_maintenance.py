@@ -156,3 +156,29 @@ def test_any_order_split_and_repetition_of_a_day_ends_alike(
     Maintenance(table.path.parent, rules).run_once(now)
     assert layer(table, KEPT) == wanted
     assert rows_of(table).num_rows == sum(map(len, pieces))
+
+
+def test_the_thread_survives_what_nobody_thought_of_and_says_so_once(
+    table: LakeTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Panic(BaseException):
+        pass
+
+    keeper = Maintenance(table.path.parent, LakeSettings(maintenance_interval_s=0.001))
+    left, settled, run_once = [Panic("one"), Panic("two")], threading.Event(), keeper.run_once
+
+    def panic_first(now: datetime) -> object:
+        if left:
+            raise left.pop()
+        done = run_once(now)
+        settled.set()
+        return done
+
+    put(table, curve(range(2)))
+    monkeypatch.setattr(keeper, "run_once", panic_first)
+    keeper.start()
+    assert settled.wait(30)
+    assert keeper.failed() is None
+    keeper.close()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert len(layer(table, KEPT)) == 8

@@ -263,3 +263,74 @@ def test_an_empty_batch_is_kept_like_any_other(journal: GatedJournal) -> None:
     writer = JournalWriter(journal)
     assert writer.append_blocking(batch([])) > 0
     writer.close()
+
+
+class Panic(BaseException):
+    """What a library raises that nobody catches."""
+
+
+def test_whatever_the_disk_raises_nobody_is_left_waiting_and_the_next_is_kept(
+    journal: GatedJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter(journal)
+    append = journal.append
+    raised: list[bool] = []
+
+    def panic_once(*parcels: Parcel) -> int:
+        if not raised:
+            raised.append(True)
+            raise Panic("out of handles")
+        return append(*parcels)
+
+    monkeypatch.setattr(journal, "append", panic_once)
+    with pytest.raises(JournalError, match="out of handles"):
+        writer.append_blocking(curve(range(1)))
+    writer.append_blocking(curve(range(2)))
+    assert writer.failed() is None
+    assert writer.status().refused == 1
+    writer.close()
+    assert [rows.num_rows for _, rows in stored(journal)] == [8]
+
+
+def test_a_refused_caller_does_not_hide_the_failure_from_the_others_of_its_group(journal: GatedJournal) -> None:
+    """One has a null where none may be and is told so before the disk fails for the rest."""
+    writer = JournalWriter(journal)
+    broken = pa.RecordBatch.from_arrays(
+        [pa.nulls(4, SCHEMA.field(0).type), *curve(range(1)).columns[1:]], schema=SCHEMA
+    )
+    with ThreadPoolExecutor(3) as pool:
+        journal.gate.clear()
+        first = pool.submit(writer.append_blocking, curve(range(1)))
+        assert journal.entered.wait(30)
+        rest = [pool.submit(writer.append_blocking, rows) for rows in (broken, curve(range(1)))]
+        asyncio.run(until(lambda: writer.status().callers_waiting == 2))
+        journal.octets_max = 0
+        journal.gate.set()
+        with pytest.raises(JournalError):
+            first.result(30)
+        with pytest.raises(ValueError, match="a null"):
+            rest[0].result(30)
+        with pytest.raises(JournalError):
+            rest[1].result(30)
+    writer.close()
+
+
+def test_a_dead_writer_refuses_rather_than_let_callers_wait(
+    journal: GatedJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = JournalWriter(journal)
+
+    def die(error: BaseException) -> None:
+        raise error
+
+    def panic(*_: Parcel) -> int:
+        raise Panic
+
+    monkeypatch.setattr(writer._worker, "_survive", die)
+    monkeypatch.setattr(journal, "append", panic)
+    with pytest.raises(JournalError):
+        writer.append_blocking(curve(range(1)))
+    writer._worker.join()
+    with pytest.raises(JournalError, match=r"the thread journal-writer has ended: Panic\(\)"):
+        writer.append_blocking(curve(range(1)))
+    writer.close()

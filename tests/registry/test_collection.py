@@ -200,6 +200,26 @@ def test_the_roster_has_who_is_to_be_read_and_since_when(registry: Registry) -> 
     assert changed_posts(later, later) == []
 
 
+def test_a_meter_that_moves_is_expected_from_when_it_was_first_there(registry: Registry) -> None:
+    with registry.writing() as session:
+        terminal = add_terminal(session, "1")
+        moved, returned = (add_meter(session, f"{number}", terminal) for number in (11, 12))
+        points = [add_usage_point(session, name) for name in "PQRST"]
+        install(session, moved.id, points[0].id, day(1))
+        remove(session, moved.id, day(2))
+        install(session, moved.id, points[1].id, day(2))
+        remove(session, moved.id, day(3))
+        install(session, moved.id, points[2].id, day(3))
+        install(session, returned.id, points[3].id, day(1))
+        remove(session, returned.id, day(2))
+        install(session, returned.id, points[4].id, day(4))
+        remove(session, returned.id, day(5))
+    with registry.reading() as session:
+        found = load(session)
+    assert found.since_us.tolist() == [instant_us(day(1)), instant_us(day(4))]
+    assert found.until_us.tolist() == [NEVER, instant_us(day(5))]
+
+
 def test_a_plan_of_an_organisation_covers_those_below_it(registry: Registry) -> None:
     with registry.writing() as session:
         top = Organisation(code="top", name="")

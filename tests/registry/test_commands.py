@@ -32,6 +32,7 @@ from meterweave.registry.commands import (
     find_command,
     list_commands,
     steps_of,
+    unknown_since,
 )
 from meterweave.registry.errors import CommandError
 from meterweave.text import Text
@@ -328,6 +329,17 @@ def test_a_look_of_one_who_is_gone_is_taken_over(registry: Registry, meter: int)
     taken(registry, command, "one")
     assert take(registry, command.terminal_id, "two", 29) is None
     assert taken(registry, command, "two", 30).state is S.UNKNOWN
+
+
+def test_since_when_nobody_knows_is_told_by_the_first_time(registry: Registry, meter: int) -> None:
+    command = taken(registry, given(registry, meter))
+    with registry.reading() as session:
+        assert unknown_since(session, command.id) is None
+    first, second = NOW + timedelta(seconds=1), NOW + timedelta(seconds=5)
+    conclude(registry, command, S.UNKNOWN, by="one", now=first, words=WORDS, look_at=first)
+    conclude(registry, taken(registry, command, after_s=1), S.UNKNOWN, by="one", now=second, words=WORDS)
+    with registry.reading() as session:
+        assert unknown_since(session, command.id) == first
 
 
 def test_switching_again_ends_the_looking(registry: Registry, meter: int) -> None:

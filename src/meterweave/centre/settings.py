@@ -7,7 +7,7 @@ that somebody believes to be set must be.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -48,9 +48,9 @@ class Listener(BaseModel):
         return self
 
 
-def _known_keys(kind: type) -> BeforeValidator:
-    """Refuse keys that `kind`, a dataclass, does not have; pydantic would pass over them."""
-    names = {field.name for field in fields(kind)}
+def _known_keys(kind: type, *without: str) -> BeforeValidator:
+    """Refuse keys that `kind`, a dataclass, does not have, or are `without`; pydantic would pass over them."""
+    names = {field.name for field in fields(kind)} - set(without)
 
     def check(value: Any) -> Any:
         if isinstance(value, dict) and (unknown := sorted(value.keys() - names)):
@@ -82,7 +82,12 @@ class CentreSettings(BaseSettings):
     """In which the clocks of devices run, and whose midnight parts the days."""
     head_end: Annotated[HeadEndSettings, _known_keys(HeadEndSettings)] = HeadEndSettings()
     collection: Annotated[CollectionSettings, _known_keys(CollectionSettings)] = CollectionSettings()
-    lake: Annotated[LakeSettings, _known_keys(LakeSettings)] = LakeSettings()
+    lake: Annotated[LakeSettings, _known_keys(LakeSettings, "zone")] = LakeSettings()
+
+    @property
+    def of_lake(self) -> LakeSettings:
+        """The settings of the lake, whose days are those of the centre."""
+        return replace(self.lake, zone=self.zone)
 
     @classmethod
     def settings_customise_sources(

@@ -47,7 +47,7 @@ def run(folder: Folder, settings: CentreSettings, *, spoken: Language) -> Counte
     """
     console = Console(stderr=True)
     log_to(console)
-    with folder.registry() as registry, Lake.open(folder.lake_path, settings.lake) as lake:
+    with folder.registry() as registry, Lake.open(folder.lake_path, settings.of_lake) as lake:
         return uvloop.run(_serve(registry, lake, settings, console, spoken))
 
 
@@ -112,7 +112,10 @@ class _ConsoleLog(logging.Handler):
         self.console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+        try:
+            self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+        except Exception:  # a full disk behind standard error must not end what only wanted to say so
+            self.handleError(record)
 
 
 def log_to(console: Console) -> None:

@@ -70,6 +70,10 @@ WithinOption = Annotated[
 ]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Do not wait for what comes of it.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask whether it is meant.")]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="YYYY-MM-DD or YYYY-MM-DDTHH:MM, local.")
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="TIME", help="As --from, itself left out; default: now.")]
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="The command's number.")]
 
 
@@ -117,12 +121,8 @@ def read(
     stored: Annotated[
         Stored | None, typer.Option("--stored", help="Not now, but what the device stored from --from to --to.")
     ] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="YYYY-MM-DD or YYYY-MM-DDTHH:MM, local.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="As --from, itself left out; default: now.")
-    ] = None,
+    since: FromOption = None,
+    until: ToOption = None,
     period: Annotated[str, typer.Option("--period", metavar="15m", help="From one moment of a curve to the next.")] = (
         "15m"
     ),
@@ -221,6 +221,26 @@ def parameters(
     """Read parameters of a terminal."""
     arguments = {"names": names} if names else {}
     wish = _wish("parameters", terminal, operator, caller_id, within, reason=reason, arguments=arguments)
+    _give(wish, data, registry, lang, no_wait=no_wait, as_json=as_json)
+
+
+@app.command("events")
+def events(
+    terminal: TerminalArgument,
+    data: DataOption,
+    since: FromOption = None,
+    until: ToOption = None,
+    reason: ReasonOption = "",
+    operator: OperatorOption = None,
+    caller_id: IdOption = None,
+    within: WithinOption = "5m",
+    no_wait: NoWaitOption = False,
+    registry: RegistryOption = None,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the events that a terminal recorded of itself and its meters, of the last day unless told otherwise."""
+    wish = _wish("events", terminal, operator, caller_id, within, reason=reason, arguments=_when(since, until))
     _give(wish, data, registry, lang, no_wait=no_wait, as_json=as_json)
 
 
@@ -348,6 +368,18 @@ def _obis(words: list[str]) -> list[str]:
     if unknown:
         raise ConfigError(f"no quantity is called {', '.join(unknown)}; wanted an OBIS code or a name: voltage_l1")
     return [obis_text(code) for code in codes.values() if code is not None]
+
+
+def _when(since: str | None, until: str | None) -> dict[str, Any]:
+    """The ends of a span that were given; the command's own time stands for those that were not."""
+    from meterweave.cli import moment  # noqa: PLC0415 - as above
+    from meterweave.headend.collection.moments import instant_us  # noqa: PLC0415 - as above
+
+    ends = {"from_us": since, "to_us": until}
+    found = {name: read_moment(text) for name, text in ends.items() if text is not None}
+    if since is not None and found["from_us"] >= found.get("to_us", moment.now()):
+        raise ConfigError(f"--from {since} is not before --to {until or 'now'}")
+    return {name: instant_us(when) for name, when in found.items()}
 
 
 def _span(stored: Stored, since: str | None, until: str | None, period: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import typer
 from sqlalchemy import select
 
-from meterweave.cli import columns, moment, page, render
+from meterweave.cli import columns, command_events, moment, page, render
 from meterweave.cli.columns import Cell
+from meterweave.cli.command_events import DeviceEvent
 from meterweave.cli.folder import Folder
 from meterweave.cli.measured import Reading
 from meterweave.headend.collection.moments import instant_us
@@ -65,6 +66,7 @@ _FACTS = {
     "removed": Text("removed", "删除"),
     "tasks": Text("tasks", "任务数"),
     "values": Text("values", "数据个数"),
+    "events": Text("events read", "读到事件数"),
     "rows": Text("rows", "记录数"),
     "refusals": Text("refused meters", "被拒绝的表计"),
 }
@@ -74,13 +76,14 @@ _READS = (CommandKind.READ, CommandKind.READ_STORED)
 
 
 class Portrait(NamedTuple):
-    """One command, its history, and the values it brought."""
+    """One command, its history, and the values or events it brought."""
 
     command: CommandCard
     terminal: str
     meter: str
     steps: list[StepCard]
     values: list[Reading]
+    events: list[DeviceEvent]
 
     def to_json(self, language: Language) -> Json:
         """As one JSON object."""
@@ -91,6 +94,7 @@ class Portrait(NamedTuple):
             "meter": self.meter or None,
             "steps": [step.to_json() for step in self.steps],
             "values": [one.to_json(seen, language) for one in self.values],
+            "events": [one.to_json(language) for one in self.events],
         }
 
 
@@ -116,7 +120,8 @@ def portrait(folder: Folder, number: int) -> Portrait:
         with registry.reading() as session:
             command, steps = find_command(session, number), steps_of(session, number)
         terminal, meter = _names(registry, [command])[command.id]
-    return Portrait(command, terminal, meter, steps, _values(folder, command, steps))
+    values, events = _values(folder, command, steps), command_events.events_of(folder, command)
+    return Portrait(command, terminal, meter, steps, values, events)
 
 
 def show_list(found: list[tuple[CommandCard, str]], language: Language, *, as_json: bool) -> None:
@@ -184,12 +189,19 @@ def show_step(step: StepCard, language: Language) -> None:
 
 
 def show_outcome(found: Portrait, language: Language) -> None:
-    """Print what a command brought: facts of the device, values."""
+    """Print what a command brought: facts of the device, values, events."""
     out = render.console()
     facts = [(_FACTS.get(name, Text(name, name)), _fact(value, language)) for name, value in _told(found.command)]
     page.facts(out, facts, language)
-    if found.command.kind not in _READS or found.command.state is not CommandState.CONFIRMED:
+    if found.command.state is not CommandState.CONFIRMED:
         return
+    if found.command.kind is CommandKind.EVENTS:
+        command_events.show(out, found.events, language)
+    elif found.command.kind in _READS:
+        _show_values(found, language)
+
+
+def _show_values(found: Portrait, language: Language) -> None:
     seen = moment.now()
     rows = []
     for one in found.values:
@@ -197,7 +209,7 @@ def show_outcome(found: Portrait, language: Language) -> None:
         value, unit = render.amount(said["value"], said["unit"] or "", language)
         series = render.series(one.profile, language)
         rows.append([said["meaning"] or said["obis"], value, unit, series, moment.local(one.ts)])
-    page.table(out, _VALUES, _VALUE_TABLE, rows, language, right=[1], none=_NO_VALUES)
+    page.table(render.console(), _VALUES, _VALUE_TABLE, rows, language, right=[1], none=_NO_VALUES)
 
 
 def _told(command: CommandCard) -> list[tuple[str, Any]]:

@@ -40,7 +40,7 @@ def demo(
     ] = 60.0,
     bad_town: Annotated[bool, typer.Option("--bad-town", help="Bad lines, reboots, repeats, wrong clocks.")] = False,
     until_complete: Annotated[
-        bool, typer.Option("--until-complete", help="End when every reading that was due at the start is stored.")
+        bool, typer.Option("--until-complete", help="End when every reading that is due is stored.")
     ] = False,
     limit: Annotated[
         float, typer.Option(metavar="SECONDS", min=1.0, help="With --until-complete: how long to try.")

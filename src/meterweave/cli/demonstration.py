@@ -147,7 +147,7 @@ def run(folder: Folder, town: Town, *, limit_s: float | None, spoken: Language) 
     )
     with folder.registry() as registry:
         import_town(registry, town)
-        with Lake.open(folder.lake_path, settings.lake) as lake:
+        with Lake.open(folder.lake_path, settings.of_lake) as lake:
             centre = Centre(registry, lake, settings, clock=town.clock.town_us)
             complete = uvloop.run(_Demonstration(town, centre, folder, console, spoken).run(limit_s))
         if not complete:
@@ -186,7 +186,7 @@ class _Demonstration:
                 await first_of(*ends)
             finally:
                 await _stop(process)
-        if limit_s is None or stop.is_set():
+        if limit_s is None:
             return True
         complete = self._is_complete()
         self._tell_end(complete)

@@ -48,7 +48,7 @@ class Happened(NamedTuple):
         return {
             "code": self.event,
             "name": kind.name if kind else None,
-            "meaning": _meaning(self.event, language),
+            "meaning": meaning(self.event, language),
             "severity": str(kind.severity) if kind else None,
             "time": moment.local_iso(self.ts),
             "ended": moment.local_iso(self.ended) if self.ended else None,
@@ -82,8 +82,8 @@ def show(out: Console, found: list[Happened], language: Language) -> None:
     rows = [
         [
             moment.local(one.ts),
-            _meaning(one.event, language),
-            _severity(one.event, language),
+            meaning(one.event, language),
+            severity(one.event, language),
             moment.local(one.ended) if one.ended else "",
             one.detail or "",
         ]
@@ -92,11 +92,13 @@ def show(out: Console, found: list[Happened], language: Language) -> None:
     page.table(out, _HEADING, _TABLE, rows, language, none=_NONE)
 
 
-def _meaning(event: int, language: Language) -> str:
+def meaning(event: int, language: Language) -> str:
+    """What an event is called; one that nobody knows keeps its number."""
     kind = event_kinds().get(event)
     return kind.meaning.in_language(language) if kind else _UNLISTED.in_language(language).format(event)
 
 
-def _severity(event: int, language: Language) -> str:
+def severity(event: int, language: Language) -> str:
+    """How bad an event is; nothing where nobody knows."""
     kind = event_kinds().get(event)
     return _SEVERITIES[kind.severity].in_language(language) if kind else ""

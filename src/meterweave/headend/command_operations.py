@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from meterweave.headend.collection.commissioning import tasks_of as tasks_of_plans
-from meterweave.headend.collection.plan import read_plans
+from meterweave.headend.collection.moments import instant_us
 from meterweave.headend.operations import (
     Authority,
     Done,
@@ -18,6 +17,7 @@ from meterweave.headend.operations import (
     Operation,
     Outcome,
     ReadClock,
+    ReadEvents,
     ReadNow,
     ReadParameters,
     ReadRelay,
@@ -34,7 +34,6 @@ from meterweave.metering.batch import Profile
 from meterweave.metering.quantities import quantities
 from meterweave.registry.commands import RELAY_KINDS, CommandCard, CommandKind, CommandState
 from meterweave.registry.meter_entries import MeterEntry, meter_entry, meters_on
-from meterweave.registry.models import Terminal, TransformerDistrict
 from meterweave.registry.vocabulary import Phase, Utility, Wiring
 from meterweave.text import Text
 
@@ -50,6 +49,11 @@ READ_WHAT: Mapping[Utility, tuple[str, ...]] = {
 """The quantities that are read where a command names none; of three phases, the others too."""
 
 _OTHER_PHASES = ("voltage_l2", "current_l2", "voltage_l3", "current_l3")
+
+EVENTS_OF = timedelta(days=1)
+"""Of which time before its end events are read, where a command names no beginning."""
+
+_SECOND_US = 1_000_000
 
 REFUSALS_MAX = 100
 """Most meters of which it is kept why they were refused."""
@@ -83,6 +87,12 @@ _FOUND: Mapping[tuple[str, bool], Text] = {
 }
 
 
+_NOT_YET = Text(
+    "{}; that may be the state from before, since the device may still be about to obey",
+    "{}，可能仍是执行前的状态，设备可能尚未执行",
+)
+
+
 class Ending(NamedTuple):
     """Where a command ends up, and why."""
 
@@ -90,6 +100,7 @@ class Ending(NamedTuple):
     words: Text
     facts: Mapping[str, Any] | None = None
     look_again: bool = False  # it is not known yet, and may be found out
+    too_early: bool = False  # the relay was read while the device may still be about to obey
 
 
 def operations(
@@ -145,20 +156,32 @@ def _of_terminal(session: Session, command: CommandCard, tasks_of: TasksOf) -> l
         return [SyncArchives(meters), SyncTasks(tuple(tasks_of(session, terminal)), meters)]
     if command.kind is CommandKind.PARAMETERS:
         return [ReadParameters(tuple(str(name) for name in command.arguments.get("names", ())))]
+    if command.kind is CommandKind.EVENTS:
+        return [ReadEvents(*events_span(command))]
     return [SetClock() if command.kind is CommandKind.CLOCK else ReadClock()]
 
 
-def planned_tasks(session: Session, terminal: int) -> tuple[Task, ...]:
-    """What the collection plans that cover a terminal (id) want it to collect and report."""
-    where = select(Terminal.district_id, TransformerDistrict.organisation_id)
-    joined = where.outerjoin(TransformerDistrict, TransformerDistrict.id == Terminal.district_id)
-    district, organisation = session.execute(joined.where(Terminal.id == terminal)).one()
-    plans = [
-        plan
-        for plan in read_plans(session)
-        if plan.district in (None, district) and (plan.organisations is None or organisation in plan.organisations)
-    ]
-    return tasks_of_plans(plans, meters_on(session, [terminal]).get(terminal, ()))
+def events_span(command: CommandCard) -> tuple[int, int]:
+    """The span whose events a command asks for: up to when it was given, and for `EVENTS_OF`, where it names none.
+
+    Returns
+    -------
+    tuple of int
+        From this instant to before that one. [us since 1970, UTC]
+
+    Raises
+    ------
+    ValueError
+        If it ends before it begins.
+    """
+    given = command.arguments
+    # Devices count in seconds: what happened in the very second in which the command was given is wanted, too.
+    now_us = (instant_us(command.created_at) // _SECOND_US + 1) * _SECOND_US
+    to_us = int(given.get("to_us", now_us))
+    from_us = int(given.get("from_us", to_us - EVENTS_OF // timedelta(microseconds=1)))
+    if from_us >= to_us:
+        raise ValueError(f"the span from {from_us} to {to_us} has no time in it")
+    return from_us, to_us
 
 
 def _usual(meter: MeterEntry) -> tuple[str, ...]:
@@ -187,7 +210,7 @@ def ending(command: CommandCard, outcome: Outcome) -> Ending:
 def _done(command: CommandCard, done: Done) -> Ending:
     facts = _bounded(done.facts)
     if not done.refusals:
-        return Ending(CommandState.CONFIRMED, Text("done, as the device says", "设备已确认执行"), facts)
+        return Ending(CommandState.CONFIRMED, _told(command, facts), facts)
     if command.meter_id is not None:
         return Ending(CommandState.REFUSED, done.refusals[0].reason, facts)
     said = [{"meter": one.meter, "en": one.reason.en, "zh": one.reason.zh} for one in done.refusals[:REFUSALS_MAX]]
@@ -196,10 +219,23 @@ def _done(command: CommandCard, done: Done) -> Ending:
     return Ending(CommandState.REFUSED, words, facts | {"refusals": said})
 
 
-def found_out(command: CommandCard, outcome: Outcome) -> Ending:
-    """What reading the relay says of a command that switched it, and of which nobody knew what came."""
+def _told(command: CommandCard, facts: Mapping[str, Any]) -> Text:
+    if command.kind is not CommandKind.EVENTS:
+        return Text("done, as the device says", "设备已确认执行")
+    count = facts.get("events", 0)
+    return Text(f"events read: {count}", f"读到事件{count}条")
+
+
+def found_out(command: CommandCard, outcome: Outcome, *, settled: bool) -> Ending:
+    """What reading the relay says of a command that switched it, and of which nobody knew what came.
+
+    Parameters
+    ----------
+    settled : bool
+        Whether the device has obeyed by now, if it ever does. Before, only a relay that is as wanted tells anything.
+    """
     if isinstance(outcome, Done):
-        return _judged(command.kind, _bounded(outcome.facts))
+        return _judged(command.kind, _bounded(outcome.facts), settled=settled)
     reason = outcome.reason
     if isinstance(outcome, Refused):
         return Ending(
@@ -218,7 +254,7 @@ def _bounded(facts: Mapping[str, bool | int | str]) -> dict[str, Any]:
     return {name: f"{one[:FACT_MAX]}…" if isinstance(one, str) and len(one) > FACT_MAX else one for name, one in some}
 
 
-def _judged(kind: CommandKind, facts: Mapping[str, Any]) -> Ending:
+def _judged(kind: CommandKind, facts: Mapping[str, Any], *, settled: bool) -> Ending:
     name, wanted = _WANTED[kind]
     seen = facts.get(name)
     if seen is None:
@@ -230,5 +266,10 @@ def _judged(kind: CommandKind, facts: Mapping[str, Any]) -> Ending:
             ),
             facts,
         )
-    state = CommandState.CONFIRMED if bool(seen) == wanted else CommandState.FAILED
-    return Ending(state, _FOUND[name, bool(seen)], facts)
+    found = _FOUND[name, bool(seen)]
+    if bool(seen) == wanted:
+        return Ending(CommandState.CONFIRMED, found, facts)
+    if settled:
+        return Ending(CommandState.FAILED, found, facts)
+    words = Text(*(said.format(one) for said, one in zip(_NOT_YET, found, strict=True)))
+    return Ending(CommandState.UNKNOWN, words, facts, look_again=True, too_early=True)

@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from meterweave.errors import ConfigError
+from meterweave.headend.collection.commissioning import planned_tasks
 from meterweave.headend.command_operations import (
     Ending,
     TasksOf,
@@ -30,11 +31,10 @@ from meterweave.headend.command_operations import (
     found_out,
     look_at_relay,
     operations,
-    planned_tasks,
 )
 from meterweave.headend.operations import Authority, Done, NotSent, Operation, Outcome, Refusal, Refused
 from meterweave.registry import Registry, command_queue
-from meterweave.registry.commands import RELAY_KINDS, CommandCard, CommandState
+from meterweave.registry.commands import RELAY_KINDS, CommandCard, CommandState, unknown_since
 
 PASSWORD, LEVEL, OPERATOR = "METERWEAVE_RELAY_PASSWORD", "METERWEAVE_RELAY_LEVEL", "METERWEAVE_RELAY_OPERATOR"
 """The variables of the environment that say what makes DL/T 645 meters obey."""
@@ -82,6 +82,11 @@ class ControlSettings:
     """Pauses before each reading of a relay of which nobody knows what it did. [s] After the last one it stays
     unknown: a meter that is silent for over an hour needs somebody to go there."""
 
+    effect_within_s: float = 120.0
+    """How long a device may still take to obey once nobody knows what came of a command. [s] A terminal passes an order
+    on for up to 50 s, the answer is waited for 60 s, and the way takes its time. A relay that is read sooner and is not
+    as wanted is read again: that may be the state from before."""
+
     relay_level: int = 2
     """Level of the password, 2 or 4 (DL/T 645-2007, control code 1CH)."""
 
@@ -99,6 +104,7 @@ class ControlSettings:
             self.lease_s,
             self.again_after_s,
             self.again_most_s,
+            self.effect_within_s,
             *self.look_after_s,
         )
         if min(*paces, self.looked_at_once, self.running_max) <= 0:
@@ -297,15 +303,25 @@ class Dispatcher:
 
     async def _find_out(self, command: CommandCard) -> bool:
         """Read the relay of which nobody knows what it did."""
-        wanted = await self._thread(self._look_at, command)
+        wanted, settled_at = await self._thread(self._look_at, command)
+        settled = self._now() >= settled_at  # taken first: a state is as old as the asking for it
         outcome = wanted if isinstance(wanted, Refused) else await self._call(command, wanted)
         if isinstance(outcome, NotSent):
             until = self._now() + timedelta(seconds=self.settings.again_after_s)
             await self._surely(command_queue.put_off, self._registry, command, by=self.name, until=until)
             return False
-        pauses = dict(enumerate(self.settings.look_after_s))
-        await self._write(command, found_out(command, outcome), pauses.get(command.tries + 1))
+        end = found_out(command, outcome, settled=settled)
+        await self._write(command, end, self._pause_s(command, end, settled_at))
         return True
+
+    def _pause_s(self, command: CommandCard, end: Ending, settled_at: datetime) -> float | None:
+        """How long until the relay is read again, if it is not known yet; None: it was read often enough."""
+        pause_s = dict(enumerate(self.settings.look_after_s)).get(command.tries + 1)
+        if not end.too_early:
+            return pause_s
+        # There is always a reading that is not too early, and it is not put off without need.
+        left_s = max(0.0, (settled_at - self._now()).total_seconds())
+        return left_s if pause_s is None else min(pause_s, left_s)
 
     async def _call(self, command: CommandCard, wanted: Sequence[Operation]) -> Outcome:
         """Have the terminal do all of this, one after the other, as far as it does; begun before the deadline only."""
@@ -351,9 +367,11 @@ class Dispatcher:
         with self._registry.reading() as session:
             return operations(session, command, self._authority, self._tasks_of)
 
-    def _look_at(self, command: CommandCard) -> Sequence[Operation] | Refused:
+    def _look_at(self, command: CommandCard) -> tuple[Sequence[Operation] | Refused, datetime]:
+        """What to read, and when it tells for certain what came of the command."""
         with self._registry.reading() as session:
-            return look_at_relay(session, command)
+            since = unknown_since(session, command.id) or command.state_at
+            return look_at_relay(session, command), since + timedelta(seconds=self.settings.effect_within_s)
 
     async def _surely(self, work: Callable[Given, Got], *args: Given.args, **kwargs: Given.kwargs) -> Got:
         """As `_thread`, until the database takes it: an outcome that is known must not be lost."""

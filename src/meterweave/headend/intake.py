@@ -33,6 +33,8 @@ from meterweave.metering.batch import ReadingBatch
 from meterweave.registry import Directory
 from meterweave.registry.terminal_table import TerminalEntry
 
+_BUSY_PUSHES = 64  # in a tick, from which on all of `tick_s` is taken to gather more
+
 _log = structlog.get_logger(__name__)
 
 
@@ -137,13 +139,22 @@ class Intake:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(max(self._next_tick, loop.time()), self._tick)
 
+    def _next(self) -> list[Offer]:
+        """As much of what waits as is decoded in one go; one at least."""
+        waiting, offers, octets = self._waiting, list[Offer](), 0
+        while waiting and len(offers) < self._settings.tick_pushes_max and octets < self._settings.tick_octets_max:
+            octets += len(waiting[0].push.octets)
+            offers.append(waiting.popleft())
+        return offers
+
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = None
-        count = min(len(self._waiting), self._settings.tick_pushes_max)
-        offers = [self._waiting.popleft() for _ in range(count)]
-        # What is left over is decoded in the loop's next round; others have their turn before.
-        self._next_tick = loop.time() + (0.0 if self._waiting else self._settings.tick_s)
+        offers = self._next()
+        # What is left over is decoded in the loop's next round; others have their turn before. Where little comes,
+        # little is gained by gathering it, and who waits for each answer before reporting on would lose much.
+        busy = min(1.0, len(offers) / _BUSY_PUSHES)
+        self._next_tick = loop.time() + (0.0 if self._waiting else busy * self._settings.tick_s)
         received = self._clock()
         for driver in {offer.driver for offer in offers}:
             of_driver = [offer for offer in offers if offer.driver is driver]

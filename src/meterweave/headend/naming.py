@@ -47,17 +47,26 @@ class Named:
         return set(np.unique(np.concatenate([self.readings.frame, self.event_frame])).tolist())
 
     def strangers(self) -> list[Stranger]:
-        """The unknown meters, once for each reading and event."""
-        unknown = self.reading_meter == UNKNOWN
-        columns = (self.readings.frame, self.readings.meter, self.readings.quantity, self.readings.source)
-        found = [
-            Stranger(push, key, quantity, source == Source.FORWARDED)
-            for push, key, quantity, source in zip(*(one[unknown].tolist() for one in columns), strict=True)
-        ]
-        for at in np.flatnonzero(self.event_meter == UNKNOWN).tolist():
-            event = self.events[at]
-            found.append(Stranger(event.frame, event.key, 0, event.source == Source.FORWARDED))
-        return found
+        """The unknown meters, once for each push that tells of them, however much it tells."""
+        return [*self._unread(), *self._untold()]
+
+    def _unread(self) -> list[Stranger]:
+        """The unknown meters that readings are of; a push may carry thousands of one meter."""
+        rows = np.flatnonzero(self.reading_meter == UNKNOWN)
+        frame, key = self.readings.frame[rows], self.readings.meter[rows]
+        forwarded = self.readings.source[rows] == Source.FORWARDED
+        order = np.lexsort((forwarded, key, frame))
+        new = np.ones(len(rows), np.bool_)
+        new[1:] = np.logical_or.reduce([np.diff(one[order]) != 0 for one in (frame, key, forwarded)])
+        first = order[new]
+        columns = (frame, key, self.readings.quantity[rows], forwarded)
+        return [Stranger(*one) for one in zip(*(one[first].tolist() for one in columns), strict=True)]
+
+    def _untold(self) -> list[Stranger]:
+        """The unknown meters that events are of."""
+        unknown = [self.events[at] for at in np.flatnonzero(self.event_meter == UNKNOWN).tolist()]
+        found = (Stranger(one.frame, one.key, 0, one.source == Source.FORWARDED) for one in unknown)
+        return list(dict.fromkeys(found))
 
     def without(self, pushes: Collection[int]) -> Named:
         """The rest, when these pushes wait for something."""

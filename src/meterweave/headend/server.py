@@ -83,6 +83,8 @@ class HeadEnd:
         self.settings, self.zone, self.clock = settings or HeadEndSettings(), zone, clock or _now_us
         self.on_enter: list[Callable[[TerminalEntry], None]] = []
         self.counters = Counters()
+        self.stopping = False
+        """Whether nothing more is read from anybody."""
         self.unknown_terminals: Unknown[TerminalName] = Unknown(self.settings.unknown_max)
         self._registry, self._directory = registry, directory
         self._desk = EnrolmentDesk(registry, directory, self.settings) if enrol else None
@@ -160,16 +162,20 @@ class HeadEnd:
         """Take no more, keep and acknowledge what came, close everything."""
         for server in self._servers:
             server.close()
+        self.stopping = True
         for connection in self.connections:
-            connection.pause()
+            connection.read_or_wait()
         loop = asyncio.get_running_loop()
         until = loop.time() + self.settings.stop_within_s
         while not self.intake.idle and loop.time() < until:
             await asyncio.sleep(self.settings.tick_s)
         for connection in list(self.connections):
             connection.carry_out(connection.session.end("the centre stops"))
+        until = min(until, loop.time() + self.settings.close_within_s)
         while self.connections and loop.time() < until:
             await asyncio.sleep(self.settings.tick_s)
+        for connection in list(self.connections):
+            connection.abort()
         for task in (*self._tasks, *self._admissions):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._admissions, return_exceptions=True)
@@ -352,7 +358,8 @@ class Connection(asyncio.Protocol):
         stream = cast(asyncio.Transport, transport)
         self._transport = stream
         stream.set_write_buffer_limits(self.head_end.settings.write_octets_max)
-        if not self.head_end.opened(self, stream.get_extra_info("peername")[0], self._networks):
+        peer = stream.get_extra_info("peername")  # none where the peer has gone again already
+        if peer is None or not self.head_end.opened(self, peer[0], self._networks):
             stream.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -400,6 +407,7 @@ class Connection(asyncio.Protocol):
                     self.head_end.admit(self, address_key)
                 case Close(reason):
                     self.head_end.counters.connections_closed += 1
+                    self.caller.lost()
                     _log.debug("closed", reason=reason, terminal=terminal.address if terminal else None)
                     if transport is not None:
                         self._shut(transport)
@@ -414,24 +422,29 @@ class Connection(asyncio.Protocol):
 
     def read_or_wait(self) -> None:
         """Read from the peer while there is room for what it sends, else let it wait."""
-        if self._peer_slow or self.session.full or self.head_end.intake.crowded:
-            self.pause()
+        if self._peer_slow or self.session.full or self.head_end.intake.crowded or self.head_end.stopping:
+            self._pause()
         elif self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
 
-    def pause(self) -> None:
-        """Read no more from the peer."""
+    def abort(self) -> None:
+        """Wait for nothing more."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _pause(self) -> None:
         if not self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
 
     def _shut(self, transport: asyncio.Transport) -> None:
-        """Close; a peer that does not read what was sent to it is not waited for."""
+        """Close once what was sent has gone out; a peer that does not read is not waited for, or not for long."""
         if self._peer_slow:
             transport.abort()
         else:
             transport.close()
+            asyncio.get_running_loop().call_later(self.head_end.settings.close_within_s, transport.abort)
 
 
 def _now_us() -> int:

@@ -22,6 +22,9 @@ HEARTBEAT_S_MIN, HEARTBEAT_S_MAX = 10, 86_400
 """What a terminal's own word about its heartbeat is held to; the archives have the same limits. [s]"""
 
 
+ANOTHER = "another terminal wants the same connection"
+
+
 class State(Enum):
     """Where a session stands."""
 
@@ -224,7 +227,10 @@ class Session:
 
     def _said(self, said: Said, now_us: int) -> list[Effect]:
         stranger = self.terminal is not None and said.address_key != self.terminal.address_key
-        if isinstance(said, Other | Push) or (stranger and not isinstance(said, Login)) or not self._move(type(said)):
+        if stranger and isinstance(said, Login):
+            # What waits to be said to the one must never be said to the other.
+            return self._close(Ended(ANOTHER), ANOTHER)
+        if isinstance(said, Other | Push) or stranger or not self._move(type(said)):
             self.counters.frames_ignored += 1
             return []
         match said:

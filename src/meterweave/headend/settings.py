@@ -42,17 +42,24 @@ class HeadEndSettings:
     """Most octets of pushes of all sessions that wait. [octets] A push beyond is dropped without an answer, and the
     terminal sends it again. From half of it on, connections that push are not read."""
 
-    tick_s: float = 0.005
-    """Shortest time between two decodings. [s] An idle centre decodes at once; a busy one gathers for this long."""
+    tick_s: float = 0.02
+    """Longest time for which pushes are gathered before they are decoded. [s] An idle centre decodes at once, a busy
+    one gathers, since a decoding costs a millisecond before its first reading."""
 
     tick_pushes_max: int = 4096
     """Most pushes decoded in one go, which bounds how long the loop does nothing else."""
+
+    tick_octets_max: int = 4 * _MIB
+    """Most octets of pushes decoded in one go, for the same reason."""
 
     batches_max: int = 32
     """Most batches on their way to the disk; with more, decoding waits."""
 
     write_octets_max: int = 64 * _KIB
     """Octets to a peer that does not read; with more, it is not read either, until silence closes it. [octets]"""
+
+    close_within_s: float = 5.0
+    """How long a connection that is closed waits for its peer to read what was sent to it. [s]"""
 
     unknown_max: int = 1000
     """How many unknown terminals, and how many unknown meters, are remembered."""

@@ -24,6 +24,7 @@ from meterweave.lake.kind import Kind
 from meterweave.lake.layout import LAYOUTS
 from meterweave.lake.settings import LakeSettings
 from meterweave.lake.table import LakeTable
+from meterweave.lake.worker import Worker, log_if_possible
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class Committer:
         self._due = threading.Event()
         self._closing = threading.Event()
         self._status = CommitStatus()
-        self._thread: threading.Thread | None = None
+        self._pause_s = settings.commit_interval_s
+        self._worker = Worker("lake-committer", self._turn, self._wait_longer)
 
     @property
     def status(self) -> CommitStatus:
@@ -70,8 +72,11 @@ class Committer:
 
     def start(self) -> None:
         """Commit in a thread until `close`."""
-        self._thread = threading.Thread(target=self._run, name="lake-committer", daemon=True)
-        self._thread.start()
+        self._worker.start()
+
+    def failed(self) -> str | None:
+        """Why the thread is dead, if it is and should not be."""
+        return self._worker.failed()
 
     def hurry(self) -> None:
         """Commit now rather than at the next interval."""
@@ -81,8 +86,7 @@ class Committer:
         """Stop after the commit under way; what is left stays in the journal."""
         self._closing.set()
         self._due.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._worker.join()
         with self._step:
             self._journal.close()
 
@@ -99,7 +103,7 @@ class Committer:
         with self._step:
             try:
                 rows = self._commit_all()
-            except LakeError as error:
+            except BaseException as error:
                 self._tables = {}
                 self._note_failure(error)
                 raise
@@ -114,7 +118,8 @@ class Committer:
         self._status = replace(self._status, last_seq=max(done.values()))
         waiting = self._journal.index()
         if (trimmed := self._journal.trimmed()) > self._status.last_seq:
-            _log.error(
+            log_if_possible(
+                _log.error,
                 "the lake ends at blob %d, and the journal gave it all up to %d: the lake is an older copy",
                 self._status.last_seq,
                 trimmed,
@@ -163,33 +168,33 @@ class Committer:
             raise LakeError(f"the journal belongs to lake {bound_to}, but {path} is {table.table_id}")
         return table
 
-    def _run(self) -> None:
-        pause = self._settings.commit_interval_s
-        while not self._closing.is_set():
-            self._due.wait(pause)
-            self._due.clear()
-            if self._closing.is_set():
-                return
-            try:
-                self.commit()
-                pause = self._settings.commit_interval_s
-            except LakeError:
-                pause = min(pause * 2, self._settings.retry_max_s)
-            except Exception as error:  # a thread that ends would fill the journal without a word
-                _log.exception("the commit to the lake failed in a way nobody thought of")
-                self._note_failure(LakeError(repr(error)))
-                pause = self._settings.retry_max_s
+    def _turn(self) -> bool:
+        self._due.wait(self._pause_s)
+        self._due.clear()
+        if self._closing.is_set():
+            return False
+        self.commit()
+        self._pause_s = self._settings.commit_interval_s
+        return True
 
-    def _note_failure(self, error: LakeError) -> None:
-        if self._status.failing_since is None:
-            _log.error("the lake takes no readings, the journal holds them: %s", error)
-            self._status = replace(self._status, failing_since=time.time())
-        self._status = replace(self._status, error=str(error))
+    def _wait_longer(self, error: BaseException) -> None:
+        longest_s = self._settings.retry_max_s
+        self._pause_s = min(self._pause_s * 2, longest_s) if isinstance(error, LakeError) else longest_s
+
+    def _note_failure(self, error: BaseException) -> None:
+        first = self._status.failing_since is None
+        foreseen = isinstance(error, LakeError)
+        words = str(error) if foreseen else repr(error)
+        self._status = replace(self._status, failing_since=self._status.failing_since or time.time(), error=words)
+        if first:
+            cause = None if foreseen else error
+            log_if_possible(_log.error, "the lake takes no readings, the journal holds them: %s", words, cause=cause)
 
     def _note_success(self) -> None:
-        if self._status.failing_since is not None:
-            _log.warning("the lake takes readings again after %.0f s", time.time() - self._status.failing_since)
+        since = self._status.failing_since
         self._status = replace(self._status, failing_since=None, error="")
+        if since is not None:
+            log_if_possible(_log.warning, "the lake takes readings again after %.0f s", time.time() - since)
 
 
 def _rows(seq: int, octets: bytes) -> pa.Table:

@@ -194,6 +194,15 @@ class Lake:
         writer = self._writing()
         return LakeStatus(writer.status(), self._committer.status if self._committer else CommitStatus())
 
+    def failed(self) -> str | None:
+        """Which of the lake's threads is dead, and why; None while all are at work, and of a lake that is closed.
+
+        Without its thread a part does nothing any more until the lake is opened anew. Failures that pass end no thread;
+        `status` tells of them.
+        """
+        reasons = [part.failed() for part in (self._writer, self._committer, self._maintenance) if part is not None]
+        return "; ".join(reason for reason in reasons if reason is not None) or None
+
     def close(self) -> None:
         """Keep what waits, stop all threads. What the journal holds goes into the tables at the next start."""
         if self._maintenance is not None:

@@ -26,6 +26,7 @@ from meterweave.lake.merging import FileReader, alike
 from meterweave.lake.precedence import settle
 from meterweave.lake.settings import LakeSettings
 from meterweave.lake.table import DataFile, LakeTable, Snapshot, is_there
+from meterweave.lake.worker import Worker, log_if_possible
 
 _log = logging.getLogger(__name__)
 
@@ -62,18 +63,20 @@ class Maintenance:
         self._folder, self._settings = folder, settings or LakeSettings()
         self._closing = threading.Event()
         self._failing = False
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("lake-maintenance", self._turn, self._note_failure)
 
     def start(self) -> None:
         """Run every `maintenance_interval_s` until `close`."""
-        self._thread = threading.Thread(target=self._run, name="lake-maintenance", daemon=True)
-        self._thread.start()
+        self._worker.start()
+
+    def failed(self) -> str | None:
+        """Why the thread is dead, if it is and should not be."""
+        return self._worker.failed()
 
     def close(self) -> None:
         """Stop after the step under way."""
         self._closing.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._worker.join()
 
     def run_once(self, now: datetime) -> Work:
         """Settle closed days, merge small files, forget and delete what is too old.
@@ -190,19 +193,22 @@ class Maintenance:
     def _local_date(self, moment: datetime) -> date:
         return moment.astimezone(self._settings.zone).date()
 
-    def _run(self) -> None:
-        while not self._closing.wait(self._settings.maintenance_interval_s):
-            try:
-                self.run_once(datetime.now(UTC))
-                self._failing = False
-            except LakeError as error:
-                if not self._failing:
-                    _log.warning("maintenance of the lake waits: %s", error)
-                self._failing = True
-            except Exception:  # a thread that ends would let the small files pile up without a word
-                if not self._failing:
-                    _log.exception("maintenance of the lake failed in a way nobody thought of")
-                self._failing = True
+    def _turn(self) -> bool:
+        if self._closing.wait(self._settings.maintenance_interval_s):
+            return False
+        self.run_once(datetime.now(UTC))
+        self._failing = False
+        return True
+
+    def _note_failure(self, error: BaseException) -> None:
+        """One line a failure, not one a round; the small files that pile up meanwhile are merged when it is over."""
+        first, self._failing = not self._failing, True
+        if not first:
+            return
+        if isinstance(error, LakeError):
+            log_if_possible(_log.warning, "maintenance of the lake waits: %s", error)
+        else:
+            log_if_possible(_log.error, "maintenance of the lake failed in a way nobody thought of", cause=error)
 
 
 def _ranges(meters: NDArray[np.int64], counts: NDArray[np.int64], rows_max: int) -> Iterator[tuple[int, int]]:

@@ -44,9 +44,9 @@ class LakeSettings:
     group_octets_max: int = 32 * _MIB
     """Most octets of events and frames in one group commit, or those of one caller. [octets] As above."""
 
-    group_interval_s: float = 0.004
-    """Shortest time between the starts of two group commits. [s] An idle journal commits at once; a busy one gathers
-    for this long, so that a thousand small packets share one fsync and one blob."""
+    group_interval_s: float = 0.02
+    """Longest time between the starts of two group commits. [s] An idle journal commits at once; the busier it is the
+    longer it gathers, so that a thousand small packets share one fsync and one blob."""
 
     commit_interval_s: float = 2.0
     """How often the journal's rows go into the lake. [s]"""

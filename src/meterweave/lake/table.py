@@ -22,8 +22,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -34,7 +34,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from meterweave.lake import parquet
@@ -101,14 +101,14 @@ class LakeTable:
     def __init__(self, path: Path, zone: ZoneInfo, kind: Kind = Kind.READINGS) -> None:
         self.path, self.zone, self.layout = path, zone, LAYOUTS[kind]
         self._snapshot = Snapshot(-1, ())
-        try:
+        self._doubtful = False  # after a failure; delta-rs may then refuse all further use of the object
+        with _as_commit_error(f"there is no lake at {path}"):
             self._delta = DeltaTable(path)
-            about = json.loads(self._delta.metadata().description or "{}")
-        except (DeltaError, TableNotFoundError, OSError, ValueError) as error:
-            raise CommitError(f"there is no lake at {path}: {_plain(error)}") from error
+            metadata = self._delta.metadata()
+            about = json.loads(metadata.description or "{}")
         if about.get("zone") != zone.key:
             raise LakeError(f"the lake {path} parts its days in {about.get('zone')}, not in {zone.key}")
-        self.table_id = str(self._delta.metadata().id)
+        self.table_id = str(metadata.id)
 
     @classmethod
     def create(cls, path: Path, zone: ZoneInfo, kind: Kind = Kind.READINGS) -> LakeTable:
@@ -120,7 +120,7 @@ class LakeTable:
             If the disk refuses.
         """
         layout = LAYOUTS[kind]
-        try:
+        with _as_commit_error(f"cannot make a lake at {path}"):
             DeltaTable.create(
                 path,
                 schema=layout.table_schema,
@@ -130,8 +130,6 @@ class LakeTable:
                 description=json.dumps({"zone": zone.key}),
                 configuration=_CONFIGURATION,
             )
-        except (DeltaError, OSError) as error:
-            raise CommitError(f"cannot make a lake at {path}: {_plain(error)}") from error
         return cls(path, zone, kind)
 
     def refresh(self) -> None:
@@ -142,13 +140,15 @@ class LakeTable:
         CommitError
             If the table cannot be read just now.
         """
-        if self._is_newest():
-            return
-        try:
+        with self._reading():
+            if self._doubtful:
+                self._delta, self._snapshot = DeltaTable(self.path), Snapshot(-1, ())
+                self._doubtful = False
+            if self._is_newest():
+                return
             self._delta.update_incremental()
-        except (DeltaError, TableNotFoundError, OSError) as error:
-            raise CommitError(f"the lake {self.path} cannot be read: {_plain(error)}") from error
-        if not (self.path / "_delta_log").is_dir():
+            gone = not (self.path / "_delta_log").is_dir()
+        if gone:
             raise CommitError(f"the lake {self.path} is gone")
 
     def _is_newest(self) -> bool:
@@ -160,15 +160,29 @@ class LakeTable:
         return (log / f"{version:020}.json").exists() and not (log / f"{version + 1:020}.json").exists()
 
     def snapshot(self) -> Snapshot:
-        """The version `refresh` came to."""
-        version = self._delta.version()
-        if self._snapshot.version != version:
-            self._snapshot = Snapshot(version, self._files())
+        """The version `refresh` came to.
+
+        Raises
+        ------
+        CommitError
+            If the table cannot be read just now.
+        """
+        with self._reading():
+            version = self._delta.version()
+            if self._snapshot.version != version:
+                self._snapshot = Snapshot(version, self._files())
         return self._snapshot
 
     def transaction_version(self, application: str) -> int:
-        """The last number an application committed, 0 before its first."""
-        return self._delta.transaction_version(application) or 0
+        """The last number an application committed, 0 before its first.
+
+        Raises
+        ------
+        CommitError
+            If the table cannot be read just now.
+        """
+        with self._reading():
+            return self._delta.transaction_version(application) or 0
 
     def append(self, rows: pa.Table, *, application: str, version: int) -> bool:
         """Add rows, readings to the layer ``new``; durable on return.
@@ -245,11 +259,8 @@ class LakeTable:
         CommitError
             If the disk refuses.
         """
-        try:
-            gone = self._delta.vacuum(after_h, dry_run=False, enforce_retention_duration=False, full=True)
-        except (DeltaError, OSError) as error:
-            raise CommitError(f"the lake {self.path} cannot be vacuumed: {_plain(error)}") from error
-        return len(gone)
+        with self._doubting(), _as_commit_error(f"the lake {self.path} cannot be vacuumed"):
+            return len(self._delta.vacuum(after_h, dry_run=False, enforce_retention_duration=False, full=True))
 
     def _parts(self, rows: pa.Table) -> list[_Part]:
         """The rows by day or month."""
@@ -304,19 +315,15 @@ class LakeTable:
         )
 
     def _commit(self, actions: Sequence[AddAction | RemoveAction], transaction: Transaction) -> None:
-        try:
-            self._delta.create_write_transaction(
-                list(actions),
-                "append",
-                self._delta.schema(),
-                self.layout.partitions,
-                commit_properties=CommitProperties(max_commit_retries=_APPEND_RETRIES, app_transactions=[transaction]),
-            )
+        properties = CommitProperties(max_commit_retries=_APPEND_RETRIES, app_transactions=[transaction])
+        with self._doubting(), _as_commit_error(f"the lake {self.path} cannot be written"):
+            try:
+                self._delta.create_write_transaction(
+                    list(actions), "append", self._delta.schema(), self.layout.partitions, commit_properties=properties
+                )
+            except CommitFailedError as error:
+                raise CommitError(f"another commit to the lake {self.path} came between: {_plain(error)}") from error
             self._sync_log()
-        except CommitFailedError as error:
-            raise CommitError(f"another commit to the lake {self.path} came between: {_plain(error)}") from error
-        except (DeltaError, OSError) as error:
-            raise CommitError(f"the lake {self.path} cannot be written: {_plain(error)}") from error
 
     def _sync_log(self) -> None:
         """Make the commits since the last refresh durable: delta-rs leaves them to the system's page cache."""
@@ -328,6 +335,20 @@ class LakeTable:
             if entry.exists():
                 parquet.sync(entry)
         parquet.sync(log)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._doubting(), _as_commit_error(f"the lake {self.path} cannot be read"):
+            yield
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        """After a failure the next `refresh` opens the table anew."""
+        try:
+            yield
+        except BaseException:
+            self._doubtful = True
+            raise
 
     def _files(self) -> tuple[DataFile, ...]:
         """The active files; those of the snapshot before are known already."""
@@ -360,7 +381,24 @@ def is_there(path: Path) -> bool:
     return any(log.glob("*.json")) or (log / "_last_checkpoint").exists()
 
 
-def _plain(error: Exception) -> str:
+@contextmanager
+def _as_commit_error(trouble: str) -> Iterator[None]:
+    """What delta-rs and the disk raise as a `CommitError`.
+
+    Where delta-rs panics, out of file handles for instance, that is no `Exception`, and its class cannot be imported. A
+    table that was in use may then answer `RuntimeError` for ever after.
+    """
+    try:
+        yield
+    except (DeltaError, OSError, ValueError, RuntimeError) as error:
+        raise CommitError(f"{trouble}: {_plain(error)}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise CommitError(f"{trouble}: {_plain(error)}") from error
+
+
+def _plain(error: BaseException) -> str:
     """What an error says, in one line: delta-rs sends several, in colours."""
     return " ".join(re.sub(r"\x1b\[\d+m|↳", " ", str(error)).split())
 

@@ -8,6 +8,7 @@ group gathers.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -22,7 +23,11 @@ from meterweave.lake.errors import JournalError, JournalFull
 from meterweave.lake.journal import Journal, Parcel, encode
 from meterweave.lake.kind import SCHEMAS, Kind, Rows
 from meterweave.lake.settings import LakeSettings
+from meterweave.lake.worker import Worker, log_if_possible
 
+_log = logging.getLogger(__name__)
+
+_BUSY_ROWS = 1000  # in a group, from which on all of `group_interval_s` is taken to gather more
 _KINDS = tuple(Kind)
 _REQUIRED = {
     kind: [index for index, field in enumerate(schema) if not field.nullable] for kind, schema in SCHEMAS.items()
@@ -76,13 +81,20 @@ class JournalWriter:
         self._trim_to = 0
         self._closing = False
         self._groups = self._rows = self._refused = 0
-        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
-        self._thread.start()
+        self._failing = False
+        self._started = 0.0  # the last group, by the monotonic clock [s]
+        self._gather_s = 0.0  # how long after that the next one starts
+        self._worker = Worker("journal-writer", self._turn, self._note_failure)
+        self._worker.start()
 
     @property
     def journal_id(self) -> str:
         """The journal's name for good."""
         return self._journal.journal_id
+
+    def failed(self) -> str | None:
+        """Why the thread is dead, if it is and should not be."""
+        return self._worker.failed()
 
     def status(self) -> WriterStatus:
         """The counters, now."""
@@ -145,7 +157,7 @@ class JournalWriter:
         with self._lock:
             self._closing = True
             self._work.notify()
-        self._thread.join()
+        self._worker.join()
         self._journal.close()
 
     def _enqueue(self, entry: _Entry) -> None:
@@ -154,6 +166,8 @@ class JournalWriter:
             callers = len(self._queue)
             if self._closing:
                 raise JournalError("the journal's writer is closed")
+            if (reason := self._worker.failed()) is not None:
+                raise JournalError(reason)
             full = (
                 self._rows_waiting + rows > settings.queue_rows_max
                 or self._octets_waiting + octets > settings.queue_octets_max
@@ -171,32 +185,33 @@ class JournalWriter:
             if len(self._queue) == 1:
                 self._work.notify()
 
-    def _run(self) -> None:
-        started = 0.0
-        while True:
-            with self._lock:
-                while not (self._queue or self._trim_to or self._closing):
-                    self._work.wait()
-                if self._closing and not self._queue:
-                    return
-                pause = started + self._settings.group_interval_s - time.monotonic()
-                crowded = self._rows_waiting >= self._settings.group_rows_max
-            if pause > 0 and not crowded:
-                time.sleep(pause)
-            with self._lock:
-                group = self._take()
-                trim_to, self._trim_to = self._trim_to, 0
-            started = time.monotonic()
-            if group:
-                self._keep(group)
-            if trim_to:
-                self._forget(trim_to)
+    def _turn(self) -> bool:
+        """One group, and what may be forgotten."""
+        with self._lock:
+            while not (self._queue or self._trim_to or self._closing):
+                self._work.wait()
+            if self._closing and not self._queue:
+                return False
+            pause = self._started + self._gather_s - time.monotonic()
+            crowded = self._rows_waiting >= self._settings.group_rows_max
+        if pause > 0 and not crowded:
+            time.sleep(pause)
+        with self._lock:
+            group = self._take()
+            trim_to, self._trim_to = self._trim_to, 0
+        self._started = time.monotonic()
+        if group:
+            busy = min(1.0, sum(entry.row_count for entry in group) / _BUSY_ROWS)
+            self._gather_s = busy * self._settings.group_interval_s
+            self._keep(group)
+        if trim_to:
+            self._forget(trim_to)
+        return True
 
     def _take(self) -> list[_Entry]:
         group: list[_Entry] = []
         rows = octets = 0
-        while self._queue:
-            entry = self._queue[0]
+        for entry in self._queue:
             full = (
                 rows + entry.row_count > self._settings.group_rows_max
                 or octets + entry.octets > self._settings.group_octets_max
@@ -204,7 +219,10 @@ class JournalWriter:
             if group and full:
                 break
             rows, octets = rows + entry.row_count, octets + entry.octets
-            group.append(self._queue.popleft())
+            group.append(entry)
+        # Last, so that where memory runs out above, everyone still stands in the queue.
+        for _ in group:
+            self._queue.popleft()
         self._rows_waiting -= rows
         self._octets_waiting -= octets
         return group
@@ -221,15 +239,24 @@ class JournalWriter:
             self._refused += len(sound)
             _tell(sound, error)
             return
-        except (pa.ArrowException, MemoryError) as error:
+        except BaseException as error:  # nobody may be left waiting
             self._refused += len(sound)
-            _tell(sound, JournalError(f"the rows cannot be put together: {error!r}"))
-            return
+            _tell(sound, JournalError(f"the rows cannot be kept: {error!r}"))
+            if isinstance(error, pa.ArrowException | MemoryError):
+                return
+            raise
+        self._failing = False
         self._groups += 1
         self._rows += sum(parcel.row_count for parcel in parcels)
         _tell(sound, seq)
         if self._on_kept is not None:
             self._on_kept(seq)
+
+    def _note_failure(self, error: BaseException) -> None:
+        """One line a failure; every caller it met was told."""
+        first, self._failing = not self._failing, True
+        if first:
+            log_if_possible(_log.error, "the journal's writer failed in a way nobody thought of", cause=error)
 
     def _forget(self, seq: int) -> None:
         try:
@@ -284,6 +311,8 @@ def _tell(group: Sequence[_Entry], outcome: int | Exception) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[int]]] = {}
     for entry in group:
         if isinstance(entry.kept, Future):
+            if entry.kept.done():
+                continue  # told before, that a null stands where none may be
             if isinstance(outcome, Exception):
                 entry.kept.set_exception(outcome)
             else:

@@ -43,7 +43,7 @@ class GapState(StrEnum):
     """What becomes of what is missing."""
 
     OPEN = "open"  # it will be asked for
-    GIVEN_UP = "given_up"  # asked often enough, or the device has forgotten it by now
+    GIVEN_UP = "given_up"  # asked often enough: once a day from now on; or the device has forgotten it by now
 
 
 COLLECTION_WORDS: Mapping[StrEnum, Text] = MappingProxyType(

@@ -39,6 +39,7 @@ class CommandKind(StrEnum):
     CLOCK = "clock"  # set it
     READ_CLOCK = "read_clock"
     PARAMETERS = "parameters"
+    EVENTS = "events"
     SYNC = "sync"  # archives and tasks
 
 
@@ -96,6 +97,7 @@ COMMAND_WORDS: Mapping[StrEnum, Text] = MappingProxyType(
         CommandKind.CLOCK: Text("set the clock", "对时"),
         CommandKind.READ_CLOCK: Text("read the clock", "读时钟"),
         CommandKind.PARAMETERS: Text("read parameters", "读参数"),
+        CommandKind.EVENTS: Text("read events", "读事件"),
         CommandKind.SYNC: Text("send archives and tasks", "下发档案和任务"),
         CommandState.QUEUED: Text("queued", "待发送"),
         CommandState.SENT: Text("sent", "已发送"),
@@ -238,6 +240,12 @@ def steps_of(session: Session, command: int, *, after: int = 0) -> list[StepCard
         StepCard(id=row.id, at=row.at, state=row.state, by=row.by, words=Text(row.en, row.zh), facts=row.facts)
         for row in session.scalars(query.order_by(CommandStep.id))
     ]
+
+
+def unknown_since(session: Session, command: int) -> datetime | None:
+    """When it was first noted that nobody knows what came of a command: it went out before, if at all. None: never."""
+    query = select(CommandStep.at).where(CommandStep.command_id == command, CommandStep.state == CommandState.UNKNOWN)
+    return session.scalars(query.order_by(CommandStep.id).limit(1)).first()
 
 
 def list_commands(

@@ -75,6 +75,8 @@ class Terminal(Base):
     cell_group: Mapped[str | None] = mapped_column(String(64))  # those that share one cell of the network
     first_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    commission_tries: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # begun, and maybe ended
+    commissioned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it had time, meters and tasks
 
 
 class Meter(Base):

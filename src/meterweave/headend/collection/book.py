@@ -6,7 +6,7 @@ All of it follows from looks at the lake; the book only remembers the last one. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ from meterweave.headend.collection.roster import Ints, Places, Roster
 from meterweave.headend.collection.settings import CollectionSettings
 from meterweave.metering.batch import Profile
 from meterweave.registry.collection import GapState
+
+_WRITTEN_AT_ONCE = 5_000  # rows of success, and as many gaps
 
 
 class Tally(NamedTuple):
@@ -80,12 +82,11 @@ class Progress:
         return self.counted and self.expected == self.stored
 
 
-@dataclass(slots=True)
-class Writes:
+class Writes(NamedTuple):
     """What changed since it was written last."""
 
-    success: dict[Key, Counts] = field(default_factory=dict)
-    gaps: dict[Key, Gap | None] = field(default_factory=dict)
+    success: dict[Key, Counts]
+    gaps: dict[Key, Gap | None]  # None: closed
 
     def __bool__(self) -> bool:
         return bool(self.success or self.gaps)
@@ -102,11 +103,14 @@ class Book:
 
     def __init__(self, roster: Roster, settings: CollectionSettings, remembered: Mapping[Key, Remembered]) -> None:
         self._settings = settings
-        self._remembered = dict(remembered)
+        self._remembered: dict[int, dict[tuple[int, date], Remembered]] = {}
+        for key, one in remembered.items():
+            self._remembered.setdefault(key.terminal, {})[key.plan, key.day] = one
         self._sheets: dict[tuple[int, date], NDArray[np.int32]] = {}  # [p, 3] of (plan, day)
         self._gaps: dict[int, dict[tuple[int, date], Gap]] = {}
         self._detail = 0  # meters in the holes of all gaps
-        self._writes = Writes()
+        self._changed_gaps: dict[Key, Gap | None] = {}  # since they were written; None: closed
+        self._changed: dict[tuple[int, date], NDArray[np.bool_]] = {}  # [p] of a sheet, where any did
         self.gap_count = 0
         self.skipped: set[tuple[int, date]] = set()
         """Plans and days of which gaps are left out, because there are too many."""
@@ -146,15 +150,14 @@ class Book:
             if self._detail + found.meters > self._settings.detail_meters_max:
                 gap.holes = None
             self._detail += _meters_in(gap)
-            self._writes.gaps[key] = gap
+            self._changed_gaps[key] = gap
         return {found.terminal for found in seen.gaps}
 
     def _close_what_is_filled(self, plan: Plan, seen: Look) -> None:
         lacking = {(found.terminal, found.day) for found in seen.gaps}
-        remembered = {key.terminal for key in self._remembered}
         for place in seen.places.tolist():
             terminal = self.roster.posts[place].id
-            if terminal in self._gaps or terminal in remembered:
+            if terminal in self._gaps or terminal in self._remembered:
                 for day in seen.days:
                     if (terminal, day) not in lacking:
                         self._close(Key(terminal, plan.id, day))
@@ -164,12 +167,15 @@ class Book:
         counts = np.column_stack((seen.expected[:, at], seen.first_try[:, at], seen.stored[:, at]))
         differs = (sheet[seen.places] != counts).any(axis=1)
         sheet[seen.places] = counts
-        for row in np.flatnonzero(differs).tolist():
-            key = Key(self.roster.posts[seen.places[row]].id, plan.id, day)
-            self._writes.success[key] = Counts(*counts[row].tolist())
+        self._mark(plan.id, day, seen.places[differs])
+
+    def _mark(self, plan: int, day: date, places: Places) -> None:
+        """The counts of these are to be written."""
+        if len(places):
+            self._changed.setdefault((plan, day), np.zeros(len(self.roster.posts), np.bool_))[places] = True
 
     def _begin(self, key: Key, gap: Gap) -> Gap:
-        before = self._remembered.pop(key, None)
+        before = self._recall(key)
         if before is not None:
             gap.attempts, gap.next_us, gap.state, gap.reason = before
         self._gaps.setdefault(key.terminal, {})[key.plan, key.day] = gap
@@ -180,8 +186,16 @@ class Book:
         gap = self.gap(key)
         if gap is not None:
             self._drop(gap)
-        if self._remembered.pop(key, None) is not None or gap is not None:
-            self._writes.gaps[key] = None
+        if self._recall(key) is not None or gap is not None:
+            self._changed_gaps[key] = None
+
+    def _recall(self, key: Key) -> Remembered | None:
+        """What was done about a gap before this process began; asked once."""
+        of_terminal = self._remembered.get(key.terminal, {})
+        found = of_terminal.pop((key.plan, key.day), None)
+        if found is not None and not of_terminal:
+            del self._remembered[key.terminal]
+        return found
 
     def _drop(self, gap: Gap) -> None:
         of_terminal = self._gaps[gap.terminal]
@@ -201,31 +215,52 @@ class Book:
         """All gaps of a terminal."""
         return list(self._gaps.get(terminal, {}).values())
 
+    def take_up(self, terminal: int, now_us: int) -> None:
+        """Begin anew with all that a terminal lacks, also with what was given up."""
+        for gap in self.gaps_of(terminal):
+            gap.take_up(now_us)
+            self.note(gap)
+        for key, one in self._remembered.get(terminal, {}).items():
+            self._remembered[terminal][key] = Remembered(0, now_us, GapState.OPEN, one.reason)
+
     def note(self, gap: Gap) -> None:
         """A gap was changed: it is to be written, unless it was closed meanwhile."""
         key = Key(gap.terminal, gap.plan, gap.day)
         if self.gap(key) is gap:
-            self._writes.gaps[key] = gap
+            self._changed_gaps[key] = gap
 
     @property
     def has_writes(self) -> bool:
         """Whether anything changed since it was written."""
-        return bool(self._writes)
+        return bool(self._changed or self._changed_gaps)
 
     def take_writes(self) -> Writes:
-        """What changed since the last time; gaps as they are now."""
-        found, self._writes = self._writes, Writes()
-        found.gaps = {key: None if gap is None else replace(gap) for key, gap in found.gaps.items()}
+        """What changed since the last time, as much of it as one transaction may hold; gaps as they are now."""
+        gaps: dict[Key, Gap | None] = {}
+        while self._changed_gaps and len(gaps) < _WRITTEN_AT_ONCE:
+            key, gap = self._changed_gaps.popitem()
+            gaps[key] = None if gap is None else replace(gap)
+        return Writes(self._take_success(), gaps)
+
+    def _take_success(self) -> dict[Key, Counts]:
+        found: dict[Key, Counts] = {}
+        while self._changed and len(found) < _WRITTEN_AT_ONCE:
+            (plan, day), changed = self._changed.popitem()
+            marked = np.flatnonzero(changed)
+            places, rest = np.split(marked, [_WRITTEN_AT_ONCE - len(found)])
+            self._mark(plan, day, rest)
+            for place, counts in zip(places.tolist(), self._sheets[plan, day][places].tolist(), strict=True):
+                found[Key(self.roster.posts[place].id, plan, day)] = Counts(*counts)
         return found
 
     def give_back(self, writes: Writes) -> None:
         """These could not be written; what changed since goes before them, and who is gone is left out."""
         places = self.roster.place_of()
-        success, gaps = writes.success | self._writes.success, writes.gaps | self._writes.gaps
-        self._writes = Writes(
-            {key: counts for key, counts in success.items() if key.terminal in places},
-            {key: gap for key, gap in gaps.items() if key.terminal in places},
-        )
+        gaps = writes.gaps | self._changed_gaps
+        self._changed_gaps = {key: gap for key, gap in gaps.items() if key.terminal in places}
+        for key in writes.success:
+            if key.terminal in places and self.has_sheet(key.plan, key.day):
+                self._mark(key.plan, key.day, np.array([places[key.terminal]]))
 
     # What changes around it ------------------------------------------------------------------------------------------
 
@@ -237,8 +272,11 @@ class Book:
         for key, sheet in self._sheets.items():
             self._sheets[key] = np.zeros((len(roster.posts), 3), np.int32)
             self._sheets[key][new] = sheet[old]
+        for key, changed in self._changed.items():
+            self._changed[key] = np.zeros(len(roster.posts), np.bool_)
+            self._changed[key][new] = changed[old]
         for gap in self._drop_where(lambda gap: gap.terminal not in places):
-            self._writes.gaps[Key(gap.terminal, gap.plan, gap.day)] = None
+            self._changed_gaps[Key(gap.terminal, gap.plan, gap.day)] = None
         self.roster = roster
 
     def cover(self, plan: int, terminals: Places) -> None:
@@ -246,23 +284,30 @@ class Book:
         others = np.ones(len(self.roster.posts), np.bool_)
         others[terminals] = False
         for (of_plan, day), sheet in self._sheets.items():
-            for place in np.flatnonzero(others & sheet.any(axis=1)).tolist() if of_plan == plan else ():
-                sheet[place] = 0
-                self._writes.success[Key(self.roster.posts[place].id, plan, day)] = Counts(0, 0, 0)
+            if of_plan == plan:
+                left = np.flatnonzero(others & sheet.any(axis=1))
+                sheet[left] = 0
+                self._mark(plan, day, left)
         covered = {self.roster.posts[place].id for place in terminals.tolist()}
         for gap in self._drop_where(lambda gap: gap.plan == plan and gap.terminal not in covered):
-            self._writes.gaps[Key(gap.terminal, gap.plan, gap.day)] = None
-        for key in [key for key in self._remembered if key.plan == plan and key.terminal not in covered]:
-            del self._remembered[key]
-            self._writes.gaps[key] = None
+            self._changed_gaps[Key(gap.terminal, gap.plan, gap.day)] = None
+        for key in self._remembered_where(lambda key: key.plan == plan and key.terminal not in covered):
+            self._recall(key)
+            self._changed_gaps[key] = None
 
     def forget(self, is_kept: Callable[[int, date], bool]) -> None:
         """Drop plans and days that are looked at no more; what is written stays as it is."""
         for key in [key for key in self._sheets if not is_kept(*key)]:
             del self._sheets[key]
+            self._changed.pop(key, None)
         self._drop_where(lambda gap: not is_kept(gap.plan, gap.day))
-        self._remembered = {key: one for key, one in self._remembered.items() if is_kept(key.plan, key.day)}
+        for known in self._remembered_where(lambda key: not is_kept(key.plan, key.day)):
+            self._recall(known)
         self.skipped = {key for key in self.skipped if is_kept(*key)}
+
+    def _remembered_where(self, true: Callable[[Key], bool]) -> list[Key]:
+        keys = (Key(terminal, *rest) for terminal, of_terminal in self._remembered.items() for rest in of_terminal)
+        return [key for key in keys if true(key)]
 
     def _drop_where(self, gone: Callable[[Gap], bool]) -> list[Gap]:
         dropped = [gap for gap in self._all() if gone(gap)]

@@ -15,11 +15,10 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from meterweave.headend.collection.arrival import Arrivals
 from meterweave.headend.collection.book import Progress
-from meterweave.headend.collection.commissioning import may_commission, steps
 from meterweave.headend.collection.gap import NOT_THERE, Gap, operations, together
 from meterweave.headend.collection.gate import CallGate, GateFull
 from meterweave.headend.collection.plan import Plan
@@ -30,11 +29,8 @@ from meterweave.headend.operations import Done, NotSent, Operation, Outcome, Rea
 from meterweave.lake import Lake
 from meterweave.metering.clock import SHANGHAI
 from meterweave.registry import Directory, Registry
-from meterweave.registry.collection import GapState
 from meterweave.registry.meter_entries import MeterEntry, meters_on
-from meterweave.registry.models import Terminal
 from meterweave.registry.terminal_table import TerminalEntry
-from meterweave.registry.vocabulary import Enrolment, TerminalState
 from meterweave.text import Text
 
 _TICK_S = 0.25
@@ -95,8 +91,16 @@ class Collector:
         self._queued: dict[int, int] = {}
         self._busy: set[int] = set()
         self._calls: set[asyncio.Task[None]] = set()
-        self._commission = commission
-        self._uncommissioned: dict[int, int] = {}  # attempts that failed, by terminal
+        self._arrivals = Arrivals(
+            registry,
+            self.settings,
+            clock=self._clock,
+            ask=self._ask,
+            online=head_end.online,
+            on_return=self._surveyor.came_back,
+            on_work=self._go_on,
+            commission=commission,
+        )
         head_end.on_enter.append(self._entered)
 
     @property
@@ -109,24 +113,34 @@ class Collector:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._surveyor.run())
+                tasks.create_task(self._arrivals.run())
                 tasks.create_task(self._call_for_ever())
         finally:
             self._head_end.on_enter.remove(self._entered)
-            for call in self._calls:
-                call.cancel()
-            await asyncio.gather(*self._calls, return_exceptions=True)
+            while self._calls:  # one that ends may have begun another
+                for call in self._calls:
+                    call.cancel()
+                await asyncio.gather(*self._calls, return_exceptions=True)
 
     # Whom to call ----------------------------------------------------------------------------------------------------
 
     def _entered(self, terminal: TerminalEntry) -> None:
         """A terminal has logged in: what it lacks is asked for at once."""
-        new = terminal.state is TerminalState.PLANNED
-        if self._commission and (new or terminal.id in self._uncommissioned):
-            self._begin(self._hand_over(terminal.id), terminal.id)
+        self._arrivals.entered(terminal)
         now_us = self._clock()
         for gap in self._surveyor.book.gaps_of(terminal.id):
             gap.entered(self.settings, now_us)
-        self._schedule((terminal.id,))
+        self._go_on(terminal.id)
+
+    def _go_on(self, terminal: int) -> None:
+        """The next thing to do with a terminal, if it is free: what its login asks for, then what it lacks."""
+        if terminal in self._busy or not self._head_end.online(terminal):
+            return  # it is thought of when it is free, or back
+        work = self._arrivals.take(terminal)
+        if work is None:
+            self._schedule((terminal,))
+        else:
+            self._begin(work, terminal)
 
     def _schedule(self, terminals: Iterable[int]) -> None:
         """Think of these when the first of their gaps is due."""
@@ -134,7 +148,7 @@ class Collector:
             if terminal in self._busy or not self._head_end.online(terminal):
                 continue  # it is thought of when it is free, or back
             gaps = self._surveyor.book.gaps_of(terminal)
-            due = [gap.next_us for gap in gaps if gap.state is GapState.OPEN and gap.asked is None]
+            due = [gap.next_us for gap in gaps if gap.asked is None]
             at_us = min(due, default=NEVER)
             if at_us < self._queued.get(terminal, NEVER):
                 self._queued[terminal] = at_us
@@ -184,7 +198,7 @@ class Collector:
         self._busy.discard(terminal)
         if not call.cancelled() and (error := call.exception()) is not None:
             _log.error("a call of collection broke", terminal=terminal, exc_info=error)
-        self._schedule((terminal,))
+        self._go_on(terminal)
 
     # What to say -----------------------------------------------------------------------------------------------------
 
@@ -241,35 +255,6 @@ class Collector:
         except SQLAlchemyError as error:
             _log.warning("the meters of a terminal cannot be read", terminal=terminal, error=str(error))
             return ()
-
-    # New terminals ---------------------------------------------------------------------------------------------------
-
-    async def _hand_over(self, terminal: int) -> None:
-        """Make a new terminal what the archives say it is; what fails is tried again at its next login."""
-        meters = await self._meters(terminal)
-        enrolled_by = await asyncio.to_thread(self._enrolled_by, terminal)
-        if enrolled_by is None or not may_commission(enrolled_by, meters):
-            return
-        for step in steps(self._surveyor.plans_of(terminal), meters):
-            outcome = await self._ask(terminal, step)
-            if not isinstance(outcome, Done):
-                self._not_commissioned(terminal, step, outcome)
-                return
-        self._uncommissioned.pop(terminal, None)
-        _log.info("terminal commissioned", terminal=terminal, meters=len(meters))
-
-    def _not_commissioned(self, terminal: int, step: Operation, outcome: Outcome) -> None:
-        tries = self._uncommissioned.pop(terminal, 0) + 1
-        reason = "" if isinstance(outcome, Done) else outcome.reason.en
-        _log.warning(
-            "terminal not commissioned", terminal=terminal, step=type(step).__name__, reason=reason, tries=tries
-        )
-        if tries < self.settings.commission_tries:
-            self._uncommissioned[terminal] = tries
-
-    def _enrolled_by(self, terminal: int) -> Enrolment | None:
-        with self._registry.reading() as session:
-            return session.scalars(select(Terminal.enrolled_by).where(Terminal.id == terminal)).one_or_none()
 
 
 def _refused_meters(outcome: Outcome) -> Iterable[int]:

@@ -7,7 +7,8 @@ came.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections import deque
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -187,6 +188,19 @@ def look(
         tuple(_lacking(frame, roster, places, days, wanted, stored, asked)),
         again,
     )
+
+
+def divided(seen: Look, roster: Roster, count: int) -> Iterator[Look]:
+    """A look in parts of `count` terminals each; what is about meters is in none of them."""
+    gaps = deque(seen.gaps)  # in the order of the terminals, as places are
+    for first in range(0, len(seen.places), count):
+        part = slice(first, first + count)
+        last = roster.posts[seen.places[part][-1]].id
+        mine = []
+        while gaps and gaps[0].terminal <= last:
+            mine.append(gaps.popleft())
+        counts = (seen.expected[part], seen.first_try[part], seen.stored[part])
+        yield Look(seen.places[part], seen.days, *counts, tuple(mine), (), ())
 
 
 def _wanted(frame: _Frame, roster: Roster, plan: Plan, meters: Places, now_us: int) -> Bools:

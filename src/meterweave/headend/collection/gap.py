@@ -20,6 +20,7 @@ NOT_ASKED = Text("not asked for yet", "尚未补召")
 NOT_THERE = Text("the terminal answered, and had not all of it", "终端已应答，但数据不全")
 FORGOTTEN = Text("longer ago than the device remembers", "超出设备保存期限")
 _DAY_S = 86_400
+_DOUBLED_MAX = 60  # more is longer than any pause, and too much for a float in the end
 
 
 @dataclass(slots=True)
@@ -49,12 +50,18 @@ class Gap:
 
     def is_ready(self, now_us: int) -> bool:
         """Whether it is time to ask."""
-        return self.state is GapState.OPEN and self.asked is None and self.next_us <= now_us
+        return self.asked is None and self.next_us <= now_us
 
     def entered(self, settings: CollectionSettings, now_us: int) -> None:
         """The terminal has logged in: ask at once, but one that comes and goes and gives nothing later each time."""
+        if self.state is GapState.GIVEN_UP:
+            return
         wait_s = self.attempts * settings.retry_first_s
         self.next_us = min(self.next_us, now_us + round(wait_s * 1e6))
+
+    def take_up(self, now_us: int) -> None:
+        """The device is there again, or gives again what it did not give: begin anew, also with what was given up."""
+        self.attempts, self.state, self.next_us = 0, GapState.OPEN, min(self.next_us, now_us)
 
     def ask(self) -> None:
         """A call for it begins."""
@@ -77,10 +84,12 @@ class Gap:
             missing, meters = self.asked
             self.asked = None
             if found.missing < missing:
-                self.attempts, self.next_us = 0, now_us
+                self.take_up(now_us)
             else:
                 self._brought_nothing(settings, now_us)
             self.meters = meters
+        elif found.missing < self.missing and self.attempts:
+            self.take_up(now_us)  # some of it came by itself
         if found.meters > self.meters:
             # Others lack something now, which must not wait for a meter that never answers.
             self.attempts, self.state = 0, GapState.OPEN
@@ -90,10 +99,11 @@ class Gap:
 
     def _brought_nothing(self, settings: CollectionSettings, now_us: int) -> None:
         self.attempts += 1
-        pause_s = min(settings.retry_first_s * 2.0 ** (self.attempts - 1), settings.retry_max_s)
-        self.next_us = now_us + round(pause_s * 1e6)
         if self.attempts >= settings.attempts_max:
-            self.state = GapState.GIVEN_UP
+            self.state, self.next_us = GapState.GIVEN_UP, tomorrow_us(self.terminal, now_us)
+        else:
+            pause_s = min(settings.retry_first_s * 2.0 ** min(self.attempts - 1, _DOUBLED_MAX), settings.retry_max_s)
+            self.next_us = now_us + round(pause_s * 1e6)
 
 
 def new_gap(found: Found, plan: Plan, settings: CollectionSettings, *, now_s: float) -> Gap:
@@ -120,6 +130,15 @@ def first_try_us(found: Found, plan: Plan, settings: CollectionSettings) -> int:
 def offset_us(terminal: int, spread_s: float) -> int:
     """A terminal's own place in a span of time. [us]"""
     return crc32(terminal.to_bytes(8, "little", signed=True)) * round(spread_s * 1e6) >> 32
+
+
+def tomorrow_us(terminal: int, now_us: int) -> int:
+    """When to try again what was given up: at the terminal's own time of the day, so that all of it is tried together.
+
+    Once a day until the device has forgotten it: the device may have been mended. [us since 1970, UTC]
+    """
+    day_us = _DAY_S * 1_000_000
+    return now_us + day_us - (now_us - offset_us(terminal, _DAY_S)) % day_us
 
 
 def together(gaps: Iterable[Gap], settings: CollectionSettings) -> list[Gap]:

@@ -178,14 +178,20 @@ def _posts(session: Session) -> tuple[list[Post], list[int | None]]:
 
 
 def _spans(session: Session) -> dict[int, tuple[int, int]]:
-    """From when to when each meter that ever was installed is there: its last installation."""
+    """From when to when each meter that ever was installed is there: its last installation, with those before it that
+    ended when the next began, as where it moved from one usage point to another.
+    """
     query = select(Installation.meter_id, Installation.installed_at, Installation.removed_at).order_by(
         Installation.meter_id, Installation.installed_at
     )
-    return {
-        meter: (instant_us(installed), NEVER if removed is None else instant_us(removed))
-        for meter, installed, removed in session.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE})
-    }
+    spans: dict[int, tuple[int, int]] = {}
+    for meter, installed, removed in session.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE}):
+        since_us = instant_us(installed)
+        before = spans.get(meter)
+        if before is not None and before[1] == since_us:
+            since_us = before[0]
+        spans[meter] = (since_us, NEVER if removed is None else instant_us(removed))
+    return spans
 
 
 def changed_posts(before: Roster, after: Roster) -> Sequence[int]:

@@ -85,8 +85,8 @@ class CollectionSettings:
     """Longest pause between attempts. [s]"""
 
     attempts_max: int = 10
-    """Attempts in a row that brought nothing after which a gap is given up. With the pauses above, four hours; what
-    comes by itself later is still taken."""
+    """Attempts in a row that brought nothing after which a gap is given up. With the pauses above, four hours; then
+    it is asked for once a day, and what comes by itself is taken anyway."""
 
     spread_s: float = 900.0
     """Time over which the terminals are spread that lack something at the same moment. [s] The period of the plan, if
@@ -116,6 +116,13 @@ class CollectionSettings:
 
     commission_tries: int = 3
     """Attempts to hand a new terminal its archives and tasks, one at each login."""
+
+    away_heartbeats: float = 2.5
+    """A terminal that was heard last so many of its heartbeats before it logs in was away, and may have dropped
+    events; two heartbeats lost are common."""
+
+    away_events_days: int = 7
+    """Of an absence that was longer, only the events of the last days are read. [days]"""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

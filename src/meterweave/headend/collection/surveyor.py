@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from meterweave.headend.collection import roster as rosters
 from meterweave.headend.collection.absence import Absences
 from meterweave.headend.collection.agenda import Agenda, Errand
-from meterweave.headend.collection.book import Book, Progress
-from meterweave.headend.collection.counting import Look, Pair, look
+from meterweave.headend.collection.book import Book, Progress, Writes
+from meterweave.headend.collection.counting import Look, Pair, divided, look
 from meterweave.headend.collection.gate import Lane
 from meterweave.headend.collection.moments import day_moments, due_until_us, instant, local_day, window
 from meterweave.headend.collection.plan import Plan, read_plans
@@ -37,6 +37,7 @@ from meterweave.registry.vocabulary import Channel
 _CHANGED_MAX = 1000  # with more terminals changed, all are looked at
 _LOAD_SHARE = 20
 _VALUES_MIN = 10_000
+_CELLS_AT_ONCE = 2_000  # terminals times days that are taken into the book without a pause: some 10 ms
 _LANE = Lane(Channel.CELLULAR, None)  # of a terminal that the archives do not know yet
 
 _log = structlog.get_logger(__name__)
@@ -92,6 +93,7 @@ class Surveyor:
         self._values_max = settings.look_values_max
         self._written_s = 0.0
         self._failing: set[str] = set()
+        self._returned: set[int] = set()
 
     # For those who call ----------------------------------------------------------------------------------------------
 
@@ -106,10 +108,11 @@ class Surveyor:
         post = self._post(terminal)
         return _LANE if post is None else post.lane
 
-    def plans_of(self, terminal: int) -> list[Plan]:
-        """The plans whose scope holds a terminal."""
-        post = self._post(terminal)
-        return [] if post is None else [plan for plan in self.plans.values() if rosters.in_scope(plan, post)]
+    def came_back(self, terminal: int) -> None:
+        """A terminal was away: what was given up is taken up again, also what an earlier process gave up."""
+        if self._number < 0:
+            self._returned.add(terminal)
+        self.book.take_up(terminal, self._clock())
 
     def _post(self, terminal: int) -> Post | None:
         place = self._places.get(terminal)
@@ -224,6 +227,9 @@ class Surveyor:
         if remembered is None:
             return False
         self.book = Book(found.roster, self._settings, remembered)
+        for terminal in self._returned:
+            self.book.take_up(terminal, self._clock())
+        self._returned.clear()
         for plan in found.plans:
             self._due_us.pop(plan, None)
         return True
@@ -378,9 +384,10 @@ class Surveyor:
         seen = await self._in_thread("look", work)
         if seen is None:
             return False
-        lacking = self.book.apply(plan, seen, now_us=now_us, now_s=began_s)
+        for some in divided(seen, roster, max(1, _CELLS_AT_ONCE // len(days))):
+            self._on_look(self.book.apply(plan, some, now_us=now_us, now_s=began_s))
+            await asyncio.sleep(0)  # sessions must not wait until all of a million terminals are taken in
         await self._learn(plan, seen, asked)
-        self._on_look(lacking)
         return True
 
     async def _learn(self, plan: Plan, seen: Look, asked: set[tuple[int, date]]) -> None:
@@ -411,10 +418,12 @@ class Surveyor:
         """Write down what changed, not too often."""
         if not force and time.monotonic() - self._written_s < self._settings.stored_s:
             return
-        writes = self.book.take_writes()
-        if not writes:
-            return
+        while writes := self.book.take_writes():
+            if not await self._write_some(writes):
+                break
+        self._written_s = time.monotonic()
 
+    async def _write_some(self, writes: Writes) -> bool:
         def write() -> bool:
             self.record.write(writes.success, writes.gaps)
             return True
@@ -425,4 +434,4 @@ class Surveyor:
         finally:
             if not written:  # also when we are told to end meanwhile; writing it twice does no harm
                 self.book.give_back(writes)
-        self._written_s = time.monotonic()
+        return written

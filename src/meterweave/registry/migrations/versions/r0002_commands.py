@@ -24,6 +24,7 @@ KINDS = (
     "clock",
     "read_clock",
     "parameters",
+    "events",
     "sync",
 )
 STATES = ("queued", "sent", "confirmed", "refused", "unknown", "failed", "expired", "cancelled")

@@ -1,4 +1,5 @@
-"""Collection plans, what is missing, how well it went; the channel and the cell group of a terminal.
+"""Collection plans, what is missing, how well it went; the channel and cell group of a terminal, and whether it was
+commissioned.
 
 Revision: 0003, after 0002.
 """
@@ -85,6 +86,8 @@ def upgrade() -> None:
             sa.Column("channel", sa.String(length=32), nullable=False, server_default="cellular")
         )  # fmt: skip
         terminals.add_column(sa.Column("cell_group", sa.String(length=64), nullable=True))
+        terminals.add_column(sa.Column("commission_tries", sa.Integer(), nullable=False, server_default="0"))
+        terminals.add_column(sa.Column("commissioned_at", sa.DateTime(timezone=True), nullable=True))
         listed = ", ".join(f"'{one}'" for one in CHANNELS)
         terminals.create_check_constraint(op.f("ck_terminals_channel"), f"channel IN ({listed})")
     plans = op.create_table(
@@ -181,5 +184,7 @@ def downgrade() -> None:
         op.drop_table(table)
     with op.batch_alter_table("terminals") as terminals:
         terminals.drop_constraint(op.f("ck_terminals_channel"), type_="check")
+        terminals.drop_column("commissioned_at")
+        terminals.drop_column("commission_tries")
         terminals.drop_column("cell_group")
         terminals.drop_column("channel")
