@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 # Tests wait for disks, sockets and clocks more than they compute.
 WORKERS ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
 
-.PHONY: help demo test lint coverage benchmark fuzz clean
+.PHONY: help install demo test lint coverage benchmark fuzz clean
 
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/run.stamp            ## the command, in a virtual environment of its own: .venv/bin/meterweave
 
 demo: $(VENV)/run.stamp            ## a centre and a simulated town on this machine; DEMO="--until-complete" ends it by itself
 	@$(BIN)/meterweave demo $(DEMO)
