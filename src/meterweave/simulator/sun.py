@@ -1,7 +1,7 @@
-"""Solar power on roofs: what one kilowatt of panels gives, and what it leaves of a house's load.
+"""Solar power on roofs: what a house with panels takes from the network, and what it gives.
 
-No measured curve ships for it, so the sun of this town is drawn by integers alone: a parabola from sunrise to sunset,
-days that are longer in summer, and for each day its own clouds.
+One such house was measured. So that not all roofs are alike, a second sun is drawn by integers alone: a parabola from
+sunrise to sunset, days that are longer in summer, and for each day its own clouds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from meterweave.simulator.curves import PERIOD_S, Curve, Ints
+from meterweave.simulator.curves import PERIOD_S, Curve, Ints, curves_of
 from meterweave.simulator.faults import pick
 
 STEP_S = 1800
@@ -46,10 +46,14 @@ def net_curves(load: Curve, panels_kw: int) -> tuple[Curve, Curve]:
     load : Curve
         The house's own load, of which `LOAD_PERMILLE` are used.
     """
-    net = load.amount * LOAD_PERMILLE // 1000 - sun() * panels_kw
-    return _curve(f"{load.name} net", np.maximum(net, 0)), _curve(f"{load.name} solar", np.maximum(-net, 0))
+    net = load.in_steps(STEP_S) * LOAD_PERMILLE // 1000 - sun() * panels_kw
+    return (
+        Curve.of(f"{load.name} net", load.utility, STEP_S, np.maximum(net, 0)),
+        Curve.of(f"{load.name} solar", load.utility, STEP_S, np.maximum(-net, 0)),
+    )
 
 
-def _curve(name: str, amount: Ints) -> Curve:
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(amount)])
-    return Curve(name, "electricity", STEP_S, amount, before)
+def measured_curves() -> tuple[Curve, Curve]:
+    """What a real house with panels took from the network and what it gave, hour by hour."""
+    (taken,), (given,) = curves_of("net import"), curves_of("net export")
+    return taken, given

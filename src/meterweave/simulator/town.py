@@ -8,10 +8,11 @@ from enum import StrEnum
 from random import Random
 
 from meterweave.errors import ConfigError
+from meterweave.simulator.car import with_car
 from meterweave.simulator.condition import Condition, Span
 from meterweave.simulator.curves import ANCHOR_S, Curve, curves_of
 from meterweave.simulator.faults import NO_FAULTS, Faults, chance, pick
-from meterweave.simulator.sun import net_curves
+from meterweave.simulator.sun import measured_curves, net_curves
 
 DAY_S = 86_400
 LOCAL_S = 8 * 3600
@@ -26,6 +27,10 @@ THREE_PHASE_EVERY, THREE_PHASE_FIRST = 20, 7
 """One electricity meter in this many of a district has three phases, a shop's or a lift's; and which is the first."""
 SOLAR_EVERY, SOLAR_FIRST = 12, 5
 """One house in this many of a district has panels on its roof; and which is the first."""
+SOLAR_MEASURED_EVERY = 2
+"""Of the houses with panels one in this many, by chance, follows the measured one."""
+CAR_EVERY, CAR_FIRST = 9, 3
+"""One house in this many of a district charges a car; and which is the first. It has one phase and no panels."""
 SERIAL_EVERY = 2
 """Of the electricity meters behind a DL/T 698.45 concentrator one in this many speaks DL/T 645-2007."""
 
@@ -188,20 +193,33 @@ def _electricity(plan: Plan, index: int, outages: tuple[Span, ...], *, modern: b
             phase=0 if three_phase else random.randint(1, 3),
             curve=random.choice(curves_of("electricity")),
             shift_s=random.randint(-4, 4) * 7 * DAY_S + random.randint(-2, 2) * 1800,
-            scale_permille=random.randint(2000, 6000) if three_phase else random.randint(300, 1200),
+            scale_permille=random.randint(2000, 5000) if three_phase else random.randint(300, 1200),
             start=random.randint(50_000, 2_000_000),
             dies_s=_death(plan, "electricity", number),
             speaks="dlt698" if modern and place % SERIAL_EVERY else "dlt645",
             condition=Condition(outages, _meter_clock_off(plan, "electricity", number)),
         )
-        yield _with_panels(meter, random) if place % SOLAR_EVERY == SOLAR_FIRST else meter
+        if place % SOLAR_EVERY == SOLAR_FIRST:
+            yield _with_panels(meter, random)
+        elif place % CAR_EVERY == CAR_FIRST and not three_phase:
+            yield _with_car(meter, random)
+        else:
+            yield meter
 
 
 def _with_panels(meter: Meter, random: Random) -> Meter:
     """The same house with panels; it follows its curve by whole weeks, because of the sun."""
     taken, given = net_curves(meter.curve, random.randint(3, 8))
+    if not random.randrange(SOLAR_MEASURED_EVERY):
+        taken, given = measured_curves()
     shift_s = random.randint(-4, 4) * 7 * DAY_S
     return replace(meter, curve=taken, export=given, shift_s=shift_s, scale_permille=random.randint(500, 1500))
+
+
+def _with_car(meter: Meter, random: Random) -> Meter:
+    """The same house with a car; it is not made larger or smaller, so that each charge is what was charged."""
+    curve = with_car(meter.curve, random.choice(curves_of("charging")))
+    return replace(meter, curve=curve, shift_s=random.randint(-4, 4) * 7 * DAY_S, scale_permille=1000)
 
 
 def _others(plan: Plan, index: int, numbers: range, behind: int) -> Iterator[Meter]:
