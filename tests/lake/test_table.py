@@ -1,6 +1,8 @@
+import shutil
 import threading
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -12,7 +14,7 @@ from meterweave.lake.errors import CommitError, LakeError
 from meterweave.lake.layout import KEPT, NEW
 from meterweave.lake.table import LakeTable, is_there
 from meterweave.metering.clock import SHANGHAI
-from tests.lake.rows import as_rows, batch, curve
+from tests.lake.rows import NOON_US, as_rows, batch, curve
 
 
 @pytest.fixture
@@ -36,6 +38,31 @@ def test_a_commit_is_made_once(table: LakeTable) -> None:
     assert not table.append(rows, application="j", version=3)
     assert LakeTable(table.path, SHANGHAI).transaction_version("j") == 7
     assert as_rows(rows_of(table)) == as_rows(rows)
+
+
+def test_a_lake_that_goes_away_in_the_middle_of_a_commit_has_not_taken_it(
+    table: LakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """delta-rs makes the folders it misses, so the commit succeeds, in what is under the mount point."""
+    away, rows = table.path.with_name("unmounted"), as_table(curve(range(5)))
+    assert table.append(rows, application="j", version=1)
+    write = table._write
+
+    def unmount(part: Any, group_rows: int, *, data_change: bool) -> Any:
+        found = write(part, group_rows, data_change=data_change)
+        if not away.exists():
+            table.path.rename(away)
+        return found
+
+    more = as_table(curve(range(5), first_us=NOON_US + 86_400_000_000, points=4))
+    with monkeypatch.context() as during:
+        during.setattr(table, "_write", unmount)
+        with pytest.raises(CommitError):
+            table.append(more, application="j", version=2)
+    shutil.rmtree(table.path, ignore_errors=True)
+    away.rename(table.path)
+    assert table.append(more, application="j", version=2)
+    assert as_rows(rows_of(table)) == as_rows(pa.concat_tables([rows, more]))
 
 
 def test_two_committers_of_one_journal_cannot_both_win(table: LakeTable) -> None:
