@@ -64,6 +64,7 @@ def test_the_environment_goes_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ("[[listeners]]\nprotocol = 'dlt698'\nport = 1\ntls_key = 'a'", "belong together"),
         ("[[listeners]]\nprotocol = 'dlt698'\nport = 1\ntls_clients = 'a'", "tls_certificate"),
         ("zone = 'Middle/Earth'", "zone"),
+        ("[control]\nrelay_password = '123456'", "relay_password"),
         ("[lake]\nzone = 'Europe/Berlin'", "zone"),
         ("zone = ", "cannot be read"),
     ],
@@ -71,6 +72,12 @@ def test_the_environment_goes_over_the_file(tmp_path: Path, monkeypatch: pytest.
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         load(written(tmp_path, text))
+
+
+def test_the_authority_comes_from_the_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERWEAVE_RELAY_PASSWORD", "123456")
+    found = load(written(tmp_path, "[control]\neffect_within_s = 60\n")).of_commands
+    assert (found.effect_within_s, found.relay_password) == (60.0, bytes.fromhex("123456"))
 
 
 def test_the_days_of_the_lake_are_those_of_the_centre(tmp_path: Path) -> None:

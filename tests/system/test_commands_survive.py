@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -39,8 +40,10 @@ async def start(folder: Path, doors: dict[Protocol, Address]) -> asyncio.subproc
         f"--{name}=127.0.0.1:{doors[one].port}" for name, one in zip(("dlt698", "gdw1376"), Protocol, strict=True)
     ]
     serve = [sys.executable, "-m", "meterweave.cli", "serve", "--data", str(folder), *options]
+    # What these terminals do they do at once, so an order that has done nothing by then was never sent.
+    told = os.environ | {"METERWEAVE_CONTROL__EFFECT_WITHIN_S": "3"}
     centre = await asyncio.create_subprocess_exec(
-        *serve, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        *serve, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=told
     )
     assert centre.stdout is not None
     assert b"dlt698" in await centre.stdout.readline()

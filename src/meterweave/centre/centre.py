@@ -16,7 +16,7 @@ from meterweave.centre.settings import CentreSettings, Listener
 from meterweave.errors import ConfigError
 from meterweave.headend import HeadEnd, HeadEndSettings
 from meterweave.headend.collection import Collector
-from meterweave.headend.dispatch import ControlSettings, Dispatcher
+from meterweave.headend.dispatch import Dispatcher
 from meterweave.headend.networks import Networks, server_tls
 from meterweave.lake import Lake, LakeError
 from meterweave.registry import Directory, Registry
@@ -82,7 +82,7 @@ class Centre:
             clock=self.head_end.clock,
             commission=settings.commission,
         )
-        self.dispatcher = Dispatcher(registry, self.head_end, ControlSettings.of_environment())
+        self.dispatcher = Dispatcher(registry, self.head_end, settings.of_commands)
         self._works: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:

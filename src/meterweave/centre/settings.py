@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from meterweave.errors import ConfigError
 from meterweave.headend import HeadEndSettings
 from meterweave.headend.collection import CollectionSettings
+from meterweave.headend.dispatch import ControlSettings
 from meterweave.lake import LakeSettings
 from meterweave.metering.clock import SHANGHAI
 
@@ -82,7 +83,28 @@ class CentreSettings(BaseSettings):
     """In which the clocks of devices run, and whose midnight parts the days."""
     head_end: Annotated[HeadEndSettings, _known_keys(HeadEndSettings)] = HeadEndSettings()
     collection: Annotated[CollectionSettings, _known_keys(CollectionSettings)] = CollectionSettings()
+    control: Annotated[
+        ControlSettings, _known_keys(ControlSettings, "relay_level", "relay_password", "relay_operator")
+    ] = ControlSettings()
+    """How commands are carried out; not what makes meters obey, which only the environment tells."""
     lake: Annotated[LakeSettings, _known_keys(LakeSettings, "zone")] = LakeSettings()
+
+    @property
+    def of_commands(self) -> ControlSettings:
+        """The settings of commands, with the authority that the environment gives.
+
+        Raises
+        ------
+        ConfigError
+            If it gives one that is none.
+        """
+        given = ControlSettings.of_environment()
+        return replace(
+            self.control,
+            relay_level=given.relay_level,
+            relay_password=given.relay_password,
+            relay_operator=given.relay_operator,
+        )
 
     @property
     def of_lake(self) -> LakeSettings:
