@@ -2,8 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests wait for disks, sockets and clocks more than they compute.
-WORKERS ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
+WORKERS ?= auto
 
 .PHONY: help install demo test lint coverage benchmark fuzz clean
 

@@ -92,7 +92,7 @@ def test_a_week_is_filled_and_every_value_is_the_true_one(tmp_path: Path) -> Non
             assert len(found) == progress.stored
             assert all(row["value"] == value_of(row["meter"], row["quantity"], row["at"]) for row in found)
             await site.until(lambda: len(rows_of(site, ReadSuccess)) == 2 * 8)
-            assert sum(row.stored for row in rows_of(site, ReadSuccess)) == progress.stored
+            await site.until(lambda: sum(row.stored for row in rows_of(site, ReadSuccess)) == progress.stored)
             await site.until(lambda: rows_of(site, CollectionGap) == [])
 
     run(work)
