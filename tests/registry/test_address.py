@@ -11,9 +11,13 @@ from meterweave.protocols.mbus.header import manufacturer_word
 from meterweave.protocols.registry import registry as codecs
 from meterweave.registry.address import (
     KEY_MAX,
+    METER_PROTOCOLS,
+    NAMED,
     PROTOCOLS,
+    TERMINAL_PROTOCOLS,
     Address,
     address_text,
+    name_key,
     point_key,
     read_address,
     read_protocol,
@@ -37,6 +41,14 @@ from meterweave.registry.errors import AddressError
         ("mbus", "005", "5", 5, True),
         ("modbus", "00120034", "120034", 0x120034, False),
         ("modbus", "U16", "u16", 16, True),
+        ("dlt645-1997", "12", "000000000012", 0x12, False),
+        ("bus", "Cellar.7", "cellar.7", name_key("cellar.7"), False),
+        ("mqtt", "A" * 64, "a" * 64, name_key("a" * 64), False),
+        ("n5", "gateway-1", "gateway-1", name_key("gateway-1"), False),
+        ("mqtt", "a4:cf:12:0b", "a4:cf:12:0b", name_key("a4:cf:12:0b"), False),
+        ("udp", "861234567890123", "861234567890123", name_key("861234567890123"), False),
+        ("json", "x" * 32, "x" * 32, name_key("x" * 32), False),
+        ("manual", "W_7", "w_7", name_key("w_7"), False),
     ],
 )
 def test_addresses_as_people_write_them(protocol: str, text: str, kept: str, key: int, local: bool) -> None:
@@ -65,6 +77,13 @@ def test_addresses_as_people_write_them(protocol: str, text: str, kept: str, key
         ("modbus", "0"),
         ("modbus", "1234567890123456"),
         ("cjt188", "112233445566778"),
+        ("bus", ""),
+        ("bus", "x" * 65),
+        ("bus", "-cellar"),
+        ("bus", "the cellar"),
+        ("bus", "#0123456789abcdef"),
+        ("mqtt", "a/b"),
+        ("json", "水表"),
     ],
 )
 def test_what_is_no_address_is_refused_in_both_languages(protocol: str, text: str) -> None:
@@ -86,6 +105,7 @@ def test_a_key_and_its_kept_form_stand_for_each_other(protocol: str, key: int) -
         found = read_address(protocol, address_text(protocol, key))
     except AddressError:
         return  # not every number is a key of every protocol
+    assert protocol not in NAMED
     assert address_text(protocol, found.key) == found.text or found.local
     assert read_address(protocol, found.text) == found
 
@@ -110,8 +130,19 @@ def test_keys_are_those_of_the_codecs() -> None:
     assert batch.meter.tolist() == [read_address("dlt645", "161").key]
 
 
+def test_the_key_of_a_name_is_a_digest_of_63_bits_that_does_not_lead_back() -> None:
+    assert name_key("cellar") == 0x5E5073A6E2A2478A == read_address("bus", "CELLAR").key
+    assert address_text("bus", name_key("cellar")) == "#5e5073a6e2a2478a"
+    keys = {name_key(f"device-{number}") for number in range(10_000)}
+    assert len(keys) == 10_000
+    assert max(keys) <= KEY_MAX
+    assert max(keys) > KEY_MAX // 2
+
+
 def test_protocols_are_known_by_what_people_call_them() -> None:
-    assert {*PROTOCOLS} <= {*codecs()}
+    assert {*PROTOCOLS} - NAMED - {"dlt645-1997"} <= {*codecs()}  # one codec reads both DL/T 645
+    assert {*PROTOCOLS} - {*METER_PROTOCOLS} == {"bus", "n5", "mqtt", "udp"}
+    assert {*PROTOCOLS} - {*TERMINAL_PROTOCOLS} == {"json", "manual", "dlt645-1997"}
     for text, name in {
         "DL/T 645-2007": "dlt645",
         "dl/t698.45": "dlt698",
@@ -119,6 +150,17 @@ def test_protocols_are_known_by_what_people_call_them() -> None:
         "CJ/T 188": "cjt188",
         "M-Bus": "mbus",
         "645": "dlt645",
+        "DL/T 645-1997": "dlt645-1997",
+        "RS-485": "bus",
+        "总线": "bus",
+        "采集器": "n5",
+        "gateway": "n5",
+        "MQTT": "mqtt",
+        "NB-IoT": "udp",
+        "mechanical": "manual",
+        "人工抄表": "manual",
+        "机械表": "manual",
+        "JSON": "json",
     }.items():
         assert read_protocol(text) == name
     assert read_protocol("telnet") is None

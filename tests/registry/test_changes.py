@@ -30,7 +30,7 @@ def test_what_the_directory_shows_is_noted_once_a_transaction(registry: Registry
         session.get_one(Meter, number).terminal_id = two
     assert _since(registry, 1) == (2, {one, two})  # it left the one and came to the other
     with registry.writing() as session:
-        session.get_one(Meter, number).model = "DDS-1"
+        session.get_one(Meter, number).asset_number = "A-1"
         session.get_one(Terminal, one).name = "cellar"
     assert _since(registry, 2) == (2, frozenset())  # no business of the head-end
     with registry.writing() as session:
@@ -39,6 +39,47 @@ def test_what_the_directory_shows_is_noted_once_a_transaction(registry: Registry
     with registry.writing() as session:
         session.delete(session.get_one(Terminal, one))
     assert _since(registry, 1) == (4, {one, two})
+
+
+def test_what_a_line_is_planned_from_is_noted_for_the_line_and_its_gateways(registry: Registry) -> None:
+    with registry.writing() as session:
+        line = add_terminal(session, "cellar", "bus")
+        first, second = add_terminal(session, "site-1", "n5"), add_terminal(session, "site-2", "n5")
+        meter = add_meter(session, "u7", line, protocol="modbus")
+        line_id, one, two, number = line.id, first.id, second.id, meter.id
+    with registry.writing() as session:
+        session.get_one(Terminal, line_id).port = "tcp://192.0.2.7:8899"
+    assert _since(registry, 1) == (2, {line_id})
+    with registry.writing() as session:
+        session.get_one(Terminal, line_id).collector_id = one
+    assert _since(registry, 2) == (3, {line_id, one})
+    with registry.writing() as session:
+        session.get_one(Terminal, line_id).collector_id = two
+    assert _since(registry, 3) == (4, {line_id, one, two})
+    with registry.writing() as session:
+        session.get_one(Meter, number).model = "prepaid-modbus-single-phase"
+    assert _since(registry, 4) == (5, {line_id})
+    with registry.writing() as session:
+        session.get_one(Terminal, two).key_digest = "0" * 64
+    assert _since(registry, 5) == (6, {two})
+    with registry.writing() as session:
+        session.delete(session.get_one(Meter, number))
+        session.delete(session.get_one(Terminal, line_id))
+    assert _since(registry, 6) == (7, {line_id, two})
+
+
+def test_who_loses_a_line_or_a_meter_is_noted_though_nobody_had_read_that(registry: Registry) -> None:
+    with registry.writing() as session:
+        line, other = add_terminal(session, "cellar", "bus"), add_terminal(session, "roof", "bus")
+        first, second = add_terminal(session, "site-1", "n5"), add_terminal(session, "site-2", "n5")
+        line.collector_id = first.id
+        meter = add_meter(session, "u7", line, protocol="modbus")
+        ids, number = [line.id, other.id, first.id, second.id], meter.id
+    with registry.writing() as session:
+        line, meter = session.get_one(Terminal, ids[0]), session.get_one(Meter, number)
+        session.expire_all()
+        line.collector_id, meter.terminal_id = ids[3], ids[1]
+    assert _since(registry, 1) == (2, frozenset(ids))
 
 
 def test_what_is_rolled_back_is_not_noted(registry: Registry) -> None:

@@ -454,3 +454,12 @@ def together(work: Any, count: int) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@pytest.mark.parametrize("said", ["a\0b", "a\ud800b"])
+def test_an_outcome_in_words_that_no_database_takes_is_written_all_the_same(
+    registry: Registry, meter: int, said: str
+) -> None:
+    command = taken(registry, given(registry, meter))
+    assert conclude(registry, command, S.REFUSED, by="one", now=NOW, words=Text(said, said))
+    assert now_is(registry, command).outcome == Text("a\ufffdb", "a\ufffdb")

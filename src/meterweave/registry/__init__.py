@@ -3,7 +3,17 @@
 Registry.open ─► writing(): change them ─► the counter of changes ─► Directory: the head-end's view in memory
 """
 
-from meterweave.registry import changes, collection, commands, history_guard, models
+from meterweave.registry import (
+    accounts,
+    audit,
+    changes,
+    collection,
+    commands,
+    history_guard,
+    models,
+    search_schema,
+    sort_indexes,
+)
 from meterweave.registry.base import Base
 from meterweave.registry.database import Registry, open_engine
 from meterweave.registry.directory import Directory, Refresh, Snapshot
@@ -17,6 +27,7 @@ from meterweave.registry.errors import (
     UnknownRecord,
 )
 from meterweave.registry.models import (
+    EnteredReading,
     Installation,
     Meter,
     Organisation,
@@ -30,6 +41,7 @@ __all__ = [
     "AddressError",
     "Base",
     "Directory",
+    "EnteredReading",
     "HistoryError",
     "Installation",
     "Meter",
@@ -45,11 +57,15 @@ __all__ = [
     "TransformerDistrict",
     "UnknownRecord",
     "UsagePoint",
+    "accounts",
+    "audit",
     "changes",
     "collection",
     "commands",
     "history_guard",
     "models",
     "open_engine",
+    "search_schema",
+    "sort_indexes",
     "upgrade",
 ]

@@ -1,28 +1,37 @@
 """Addresses as people write them, as the archives keep them, and as the integer keys under which frames carry them.
 
 Within a protocol an address text in its kept form and its key stand for each other one to one, so the directory can
-hold keys alone. The keys are those the codecs make (``docs/decisions/0004-wire-keys.md``).
+hold keys alone. The keys are those the codecs make (``docs/decisions/0004-wire-keys.md``). Names are the exception:
+their key is a digest, see `name_key`, which cannot be turned back.
 
 =========== ================================== ========================================================================
 protocol    kept form                          key
 =========== ================================== ========================================================================
 dlt645      12 digits                          the digits as one hexadecimal number
+dlt645-1997 12 digits                          the same
 dlt698      12, 14 or 16 hexadecimal digits    the same; at most 63 bits
-cjt188      14 digits                          the same
+cjt188      14 digits                          the digits as one hexadecimal number
 gdw1376-1   region 4 + terminal 4 hex. digits  the same; with a measuring point ``key << 16 | pn``
 mbus        ``KAM-12345678-01-04``             manufacturer << 48 | version << 40 | medium << 32 | identification
 mbus        ``0`` … ``250`` (local)            the primary address
 modbus      up to 15 digits of the serial no.  the digits as one hexadecimal number
 modbus      ``u1`` … ``u247`` (local)          the unit
+bus         a name: a line with meters on it   `name_key`
+n5          a name: a gateway at a site        `name_key`
+mqtt, udp   a name: a device that calls        `name_key`
+json        a name, as the device gives it     `name_key`
+manual      a name: a meter that people read   `name_key`
 =========== ================================== ========================================================================
 
-A *local* address names a device on its own bus only.
+A *local* address names a device on its own bus only. Lines, gateways and devices that call are terminals and never
+meters; meters of json and manual are never terminals.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -33,7 +42,12 @@ KEY_MAX = (1 << 63) - 1
 POINT_MAX = 65535  # measuring points of 1376.1 end at 2040, configuration numbers of 698.45 at 65535
 GDW_POINT_MAX = 2040  # DA of Q/GDW 1376.1 clause 5.3.4.2: 255 groups of 8
 
+NAME_MAX = 64  # characters: a UUID has 36
+
 DLT698, GDW1376 = "dlt698", "gdw1376-1"
+BUS, N5, MQTT, UDP = "bus", "n5", "mqtt", "udp"
+JSON, MANUAL = "json", "manual"
+MODBUS, DLT645_1997 = "modbus", "dlt645-1997"
 
 
 class Address(NamedTuple):
@@ -117,6 +131,29 @@ def _read_modbus(text: str) -> Address | None:
     return Address(kept, int(kept, 16), False) if kept else None
 
 
+def name_key(text: str) -> int:
+    """The key of a name in its kept form: the first 63 bits of its BLAKE2b-64 digest.
+
+    >>> hex(name_key("cellar"))
+    '0x5e5073a6e2a2478a'
+    """
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
+
+
+def _read_name(text: str) -> Address | None:
+    fits = re.fullmatch(rf"[a-z0-9][a-z0-9._:-]{{0,{NAME_MAX - 1}}}", text)
+    return Address(text, name_key(text), False) if fits else None
+
+
+def _named(*names: str) -> _Rule:
+    """The rule of a protocol whose addresses are names; `names` are further ones of the protocol."""
+    form = Text(
+        f"a name of up to {NAME_MAX} characters: letters, digits, . _ : and -, a letter or digit first",
+        f"不超过{NAME_MAX}个字符的名称：字母、数字、.、_、:和-，以字母或数字开头",
+    )
+    return _Rule(names, form, _read_name, lambda key: f"#{key:016x}")
+
+
 _RULES: Mapping[str, _Rule] = MappingProxyType(
     {
         DLT698: _Rule(
@@ -146,6 +183,15 @@ _RULES: Mapping[str, _Rule] = MappingProxyType(
             lambda text: _decimal(text, 12),
             lambda key: f"{key:012x}",
         ),
+        DLT645_1997: _Rule(
+            ("dl/t645-1997", "645-1997", "645-97", "dlt645-97"),
+            Text(
+                "up to 12 decimal digits, not all nines; fewer are filled with zeros on the left",
+                "不超过12位十进制数字（不能全为9）；不足左补零",
+            ),
+            lambda text: _decimal(text, 12),
+            lambda key: f"{key:012x}",
+        ),
         "cjt188": _Rule(
             ("cj/t188", "cj/t188-2018", "188"),
             Text(
@@ -164,8 +210,8 @@ _RULES: Mapping[str, _Rule] = MappingProxyType(
             _read_mbus,
             _write_mbus,
         ),
-        "modbus": _Rule(
-            ("modbus-rtu", "modbusrtu"),
+        MODBUS: _Rule(
+            ("modbus-rtu", "modbusrtu", "modbus-tcp", "modbustcp"),
             Text(
                 "the last digits of the serial number, up to 15, or u1 to u247 for a unit on its bus",
                 "序列号的末尾数字（不超过15位），或总线单元u1至u247",
@@ -173,11 +219,22 @@ _RULES: Mapping[str, _Rule] = MappingProxyType(
             _read_modbus,
             lambda key: f"{key:x}",
         ),
+        BUS: _named("line", "rs485", "rs-485", "总线", "线路"),
+        N5: _named("collector", "gateway", "采集器", "网关", "采集网关"),
+        MQTT: _named("mqtts"),
+        UDP: _named("nb-iot", "nbiot"),
+        JSON: _named("messages", "报文"),
+        MANUAL: _named("mechanical", "byhand", "人工", "人工抄表", "机械表", "手抄"),
     }
 )
 
 PROTOCOLS: tuple[str, ...] = tuple(_RULES)
-"""The protocols that terminals and meters of the archives may speak, by the names of their codecs."""
+"""The protocols of the archives: those with a codec by its name, and those whose addresses are names."""
+
+TERMINAL_PROTOCOLS: tuple[str, ...] = tuple(name for name in PROTOCOLS if name not in (JSON, MANUAL, DLT645_1997))
+METER_PROTOCOLS: tuple[str, ...] = tuple(name for name in PROTOCOLS if name not in (BUS, N5, MQTT, UDP))
+NAMED: frozenset[str] = frozenset({BUS, N5, MQTT, UDP, JSON, MANUAL})
+"""The protocols whose addresses are names."""
 
 
 def read_protocol(text: str) -> str | None:
@@ -215,7 +272,10 @@ def read_address(protocol: str, text: str) -> Address:
 
 
 def address_text(protocol: str, key: int) -> str:
-    """The kept form of the address of `protocol` whose key is `key`, which is not of a Modbus unit."""
+    """The kept form of the address of `protocol` whose key is `key`, which is not of a Modbus unit.
+
+    Of a protocol of names the key itself as ``#`` and 16 hexadecimal digits: names cannot be had from keys.
+    """
     return _RULES[protocol].write(key)
 
 

@@ -169,10 +169,12 @@ def _fill_wire_key(mapper: Mapper[Meter], connection: Connection, meter: Meter) 
         meter.wire_key = key
 
 
-SHOWN_OF_METER = frozenset({"terminal_id", "wire_key", "address_key"})
-"""The columns of a meter that the directory shows."""
+SHOWN_OF_METER = frozenset({"terminal_id", "wire_key", "address_key", "protocol", "model"})
+"""The columns of a meter that the directory shows, or that a line is planned from."""
 
-_SHOWN_OF_TERMINAL = ("protocol", "address_key", "kind", "state", "heartbeat_s", "district_id")
+_SHOWN_OF_TERMINAL = (
+    "protocol", "address_key", "kind", "state", "heartbeat_s", "district_id", "port", "collector_id", "key_digest",
+)  # fmt: skip
 
 
 @event.listens_for(Meter, "after_insert")
@@ -191,12 +193,13 @@ def _note_deleted_meter(mapper: Mapper[Meter], connection: Connection, meter: Me
 @event.listens_for(Terminal, "after_update")
 def _note_terminal(mapper: Mapper[Terminal], connection: Connection, terminal: Terminal) -> None:
     if any(get_history(terminal, name).has_changes() for name in _SHOWN_OF_TERMINAL):
-        _note(terminal, terminal.id)
+        # The gateway that had the line and the one that gets it look different too.
+        _note(terminal, terminal.id, *get_history(terminal, "collector_id").sum())
 
 
 @event.listens_for(Terminal, "after_delete")
 def _note_deleted_terminal(mapper: Mapper[Terminal], connection: Connection, terminal: Terminal) -> None:
-    _note(terminal, terminal.id)
+    _note(terminal, terminal.id, terminal.collector_id)
 
 
 def _note(row: Meter | Terminal, *terminals: int | None) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from meterweave.registry.commands import TRANSITIONS, Command, CommandState, CommandStep
 from meterweave.registry.database import Registry
-from meterweave.text import Text
+from meterweave.text import Text, storable
 
 WORDS_MAX = 1000
 """Most characters of an outcome; the rest is cut off."""
@@ -55,7 +55,7 @@ def move(
     """Move a command and note the step; False, and nothing done, where it is not in the state `before` any more."""
     if after not in TRANSITIONS.get(before, ()):
         raise ValueError(f"a command never goes from {before} to {after}")
-    words = Text(*(one[:WORDS_MAX] for one in step.words))
+    words = Text(*(storable(one[:WORDS_MAX]) for one in step.words))  # whoever said them: a move must not fail for it
     facts = None if step.facts is None else dict(step.facts)
     outcome = {"outcome_en": words.en, "outcome_zh": words.zh, "facts": facts}
     values = {"state": after, "state_at": step.now, "due_at": step.due_at, **outcome, **claim}

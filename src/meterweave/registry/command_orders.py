@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -56,8 +56,12 @@ class Given(NamedTuple):
     new: bool
 
 
-def give(registry: Registry, order: Order, *, now: datetime) -> Given:
-    """Store a command for a head-end to carry out.
+Also = Callable[[Session, CommandCard], None]
+"""What else is to be written in the same transaction, such as an entry of the audit trail."""
+
+
+def give(registry: Registry, order: Order, *, now: datetime, also: Also | None = None) -> Given:
+    """Store a command for a head-end to carry out; `also` is called where it was not stored before.
 
     Raises
     ------
@@ -68,13 +72,13 @@ def give(registry: Registry, order: Order, *, now: datetime) -> Given:
     """
     _check(order, now)
     try:
-        return _give(registry, order, now)
+        return _give(registry, order, now, also)
     except IntegrityError:  # somebody gave it in this very moment
-        return _give(registry, order, now)
+        return _give(registry, order, now, also)
 
 
-def cancel(registry: Registry, command: int, *, by: str, now: datetime) -> CommandCard:
-    """Take a command back before it is sent.
+def cancel(registry: Registry, command: int, *, by: str, now: datetime, also: Also | None = None) -> CommandCard:
+    """Take a command back before it is sent; `also` is called when that was done.
 
     Raises
     ------
@@ -94,7 +98,10 @@ def cancel(registry: Registry, command: int, *, by: str, now: datetime) -> Comma
                     f"命令{command}{state.zh}，只能取消待发送的命令",
                 )
             )
-        return find_command(session, command)
+        cancelled = find_command(session, command)
+        if also is not None:
+            also(session, cancelled)
+        return cancelled
 
 
 def _check(order: Order, now: datetime) -> None:
@@ -122,7 +129,7 @@ def _check(order: Order, now: datetime) -> None:
         raise CommandError(Text("the arguments are too long", "参数过长"))
 
 
-def _give(registry: Registry, order: Order, now: datetime) -> Given:
+def _give(registry: Registry, order: Order, now: datetime, also: Also | None) -> Given:
     with changing(registry) as session:
         same = (Command.operator == order.operator, Command.caller_id == order.caller_id)
         stored = session.scalars(select(Command).where(*same)).one_or_none()
@@ -145,7 +152,10 @@ def _give(registry: Registry, order: Order, now: datetime) -> Given:
         session.add(row)
         session.flush()
         note(session, row.id, CommandState.QUEUED, Step(order.operator, now, Text("given", "已下达")))
-        return Given(card_of(row), new=True)
+        card = card_of(row)
+        if also is not None:
+            also(session, card)
+        return Given(card, new=True)
 
 
 def _unchanged(stored: Command, order: Order) -> CommandCard:

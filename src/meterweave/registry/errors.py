@@ -5,6 +5,7 @@ RegistryError
 ├── HistoryError       an installation or removal that the install history cannot hold; `code` says which rule
 ├── PlacementError     a meter put where it cannot be heard: no point number, an impossible port
 ├── UnknownRecord      a terminal, meter or usage point that is not stored
+├── ReadingError       a reading that a person enters and that cannot be; `code` says why
 ├── CommandError       a command that cannot be given, or not be taken back any more
 ├── RegistryBusy       another writer held the registry for longer than the wait that was set
 └── SchemaError        the database's tables are newer than this program, or not ours
@@ -38,6 +39,14 @@ class HistoryError(RegistryError):
 
 class PlacementError(RegistryError):
     """A meter put where it cannot be heard."""
+
+
+class ReadingError(RegistryError):
+    """A reading entered that cannot be: `code` is one of `meterweave.registry.importing.finding.CODES`."""
+
+    def __init__(self, code: str, text: Text) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class UnknownRecord(RegistryError):  # noqa: N818 - a state of the archives, named as operators name it

@@ -40,6 +40,8 @@ class TerminalCard:
     state: str
     enrolled_by: str
     heartbeat_s: int
+    port: str | None
+    collector: str | None
     district: str | None
     organisation: str | None
     first_seen_at: datetime | None
@@ -71,6 +73,8 @@ class MeterCard:
     pt_secondary: int
     wiring: str | None
     phase: str | None
+    register_digits: int | None
+    register_decimals: int | None
     terminal: TerminalCard | None
     history: tuple[Span, ...]
 
@@ -129,19 +133,22 @@ def find_terminals(session: Session, text: str) -> list[TerminalCard]:
 
 
 def _cards(session: Session, wanted: ColumnElement[bool]) -> list[TerminalCard]:
-    organisation = aliased(Organisation)
+    organisation, gateway = aliased(Organisation), aliased(Terminal)
     rows = session.execute(
-        select(Terminal, TransformerDistrict.code, organisation.code)
+        select(Terminal, TransformerDistrict.code, organisation.code, gateway.address)
         .outerjoin(TransformerDistrict, TransformerDistrict.id == Terminal.district_id)
         .outerjoin(organisation, organisation.id == TransformerDistrict.organisation_id)
+        .outerjoin(gateway, gateway.id == Terminal.collector_id)
         .where(wanted)
         .order_by(Terminal.id)
         .limit(FOUND_MAX)
     )
-    own = [name for name in TerminalCard.__slots__ if name not in ("district", "organisation")]
+    own = [name for name in TerminalCard.__slots__ if name not in ("district", "organisation", "collector")]
     return [
-        TerminalCard(**{name: getattr(terminal, name) for name in own}, district=district, organisation=code)
-        for terminal, district, code in rows
+        TerminalCard(
+            **{name: getattr(terminal, name) for name in own}, district=district, organisation=code, collector=collector
+        )
+        for terminal, district, code, collector in rows
     ]
 
 

@@ -32,6 +32,7 @@ class MeterEntry(NamedTuple):
     tariff_count: int | None
     wiring: Wiring | None
     phase: Phase | None
+    model: str = ""
 
 
 _ENTRIES = select(
@@ -48,6 +49,7 @@ _ENTRIES = select(
     Meter.tariff_count,
     Meter.wiring,
     Meter.phase,
+    Meter.model,
 )
 
 

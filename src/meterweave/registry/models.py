@@ -1,6 +1,7 @@
 """The tables of the archives: who, what and where (CIM words where CIM has one).
 
 organisations ─< transformer_districts ─< terminals ─< meters ─< installations >─ usage_points
+                             (gateway) terminals ─< terminals (lines)     └─< entered_readings
 
 Times are UTC. Ratios are kept as written on the name plate, primary and secondary apart, so that nothing is rounded.
 """
@@ -9,12 +10,33 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, Integer, String, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    false,
+    text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
+from meterweave.registry.address import NAME_MAX
 from meterweave.registry.base import Base, Id, UtcDateTime, words
-from meterweave.registry.vocabulary import Channel, Enrolment, Phase, TerminalKind, TerminalState, Utility, Wiring
+from meterweave.registry.vocabulary import (
+    Channel,
+    Enrolment,
+    Phase,
+    Purpose,
+    TerminalKind,
+    TerminalState,
+    Utility,
+    Wiring,
+)
 
 HEARTBEAT_S = 900
 """The heartbeat of a terminal whose archives say nothing else. [s] What concentrators are delivered with."""
@@ -51,17 +73,22 @@ class TransformerDistrict(Base):
 
 
 class Terminal(Base):
-    """A device that holds a session with the centre; named by protocol and address for good."""
+    """What meters hang on, named by protocol and address for good.
+
+    A device that holds a session with the centre; a line with meters on it (``bus``), which the centre or a gateway
+    masters; a gateway (``n5``); a device that speaks for itself over MQTT or UDP.
+    """
 
     __tablename__ = "terminals"
     __table_args__ = (
         Unique("protocol", "address_key"),
         CheckConstraint("heartbeat_s BETWEEN 10 AND 86400", name="heartbeat_possible"),
+        CheckConstraint("collector_id <> id", name="not_its_own_collector"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     protocol: Mapped[str] = mapped_column(String(16))
-    address: Mapped[str] = mapped_column(String(32), index=True)  # in its kept form, see `address`
+    address: Mapped[str] = mapped_column(String(NAME_MAX), index=True)  # in its kept form, see `address`
     address_key: Mapped[int] = mapped_column(Id)
     kind: Mapped[TerminalKind] = mapped_column(words(TerminalKind, "kind"), default=TerminalKind.CONCENTRATOR)
     state: Mapped[TerminalState] = mapped_column(words(TerminalState, "state"), default=TerminalState.PLANNED)
@@ -77,6 +104,12 @@ class Terminal(Base):
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     commission_tries: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # begun, and maybe ended
     commissioned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it had time, meters and tasks
+    port: Mapped[str | None] = mapped_column(String(200))  # of a line: how it is reached, see `port`
+    # Whoever looks after what a line or a meter left has to know it (`changes`), read before or not: active history.
+    collector_id: Mapped[int | None] = mapped_column(
+        ForeignKey("terminals.id"), index=True, active_history=True
+    )  # of a line; null: us
+    key_digest: Mapped[str | None] = mapped_column(String(64))  # of a gateway's key: SHA-256 in hexadecimal digits
 
 
 class Meter(Base):
@@ -106,17 +139,20 @@ class Meter(Base):
         CheckConstraint("pt_primary > 0 AND pt_secondary > 0", name="pt_positive"),
         CheckConstraint("tariff_count BETWEEN 1 AND 63", name="tariffs_possible"),
         CheckConstraint("baud > 0", name="baud_positive"),
+        CheckConstraint("register_digits BETWEEN 1 AND 18", name="digits_possible"),
+        CheckConstraint("register_decimals BETWEEN 0 AND register_digits", name="decimals_possible"),
+        CheckConstraint("(register_digits IS NULL) = (register_decimals IS NULL)", name="register_whole"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     utility: Mapped[Utility] = mapped_column(words(Utility, "utility"))
     protocol: Mapped[str] = mapped_column(String(16))
-    address: Mapped[str] = mapped_column(String(32), index=True)  # in its kept form, see `address`
+    address: Mapped[str] = mapped_column(String(NAME_MAX), index=True)  # in its kept form, see `address`
     address_key: Mapped[int] = mapped_column(Id)
     local_address: Mapped[bool] = mapped_column(Boolean, default=False)  # unique on the terminal's bus only
     asset_number: Mapped[str | None] = mapped_column(String(64), index=True)
-    model: Mapped[str] = mapped_column(String(64), default="")
-    terminal_id: Mapped[int | None] = mapped_column(ForeignKey("terminals.id"))
+    model: Mapped[str] = mapped_column(String(64), default="")  # names the device profile, where one is needed
+    terminal_id: Mapped[int | None] = mapped_column(ForeignKey("terminals.id"), active_history=True)
     port: Mapped[str | None] = mapped_column(String(32))  # 1 to 31 in 1376.1, an OAD in 698.45
     point_number: Mapped[int | None] = mapped_column(Integer)  # pn of 1376.1, configuration number of 698.45
     wire_key: Mapped[int | None] = mapped_column(Id)
@@ -129,6 +165,8 @@ class Meter(Base):
     pt_secondary: Mapped[int] = mapped_column(Integer, default=1)
     wiring: Mapped[Wiring | None] = mapped_column(words(Wiring, "wiring"))
     phase: Mapped[Phase | None] = mapped_column(words(Phase, "phase"))
+    register_digits: Mapped[int | None] = mapped_column(Integer)  # all of the register; null: not known
+    register_decimals: Mapped[int | None] = mapped_column(Integer)  # of these: after the point
 
 
 class UsagePoint(Base):
@@ -177,3 +215,33 @@ class Installation(Base):
     utility: Mapped[Utility] = mapped_column(words(Utility, "utility"))
     installed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class EnteredReading(Base):
+    """What a person read off a meter: who, when, and what shows it.
+
+    A correction is one more row with the next revision; the highest counts, and none is changed or deleted.
+    """
+
+    __tablename__ = "entered_readings"
+    __table_args__ = (
+        Unique("meter_id", "quantity", "ts", "revision"),
+        CheckConstraint("revision >= 0", name="revision_possible"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    meter_id: Mapped[int] = mapped_column(ForeignKey("meters.id"))
+    quantity: Mapped[int] = mapped_column(Integer)  # packed OBIS code
+    ts: Mapped[datetime] = mapped_column(UtcDateTime)  # when it was read off
+    revision: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0"
+    )  # how often it had been corrected before
+    value: Mapped[int] = mapped_column(BigInteger)  # in the quantity's stored steps
+    estimated: Mapped[bool] = mapped_column(Boolean)
+    purpose: Mapped[Purpose] = mapped_column(words(Purpose, "purpose"))
+    reader: Mapped[str] = mapped_column(String(64))  # who read it off
+    photo: Mapped[str | None] = mapped_column(String(500))  # where a picture of it is
+    note: Mapped[str] = mapped_column(String(500))
+    withdrawn: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())  # it counts for nothing
+    entered_by: Mapped[str] = mapped_column(String(64))  # who brought it in
+    entered_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from meterweave.registry.address import read_address
+from meterweave.registry.address import BUS, MQTT, N5, UDP, read_address
 from meterweave.registry.changes import touch
 from meterweave.registry.errors import AddressError
 from meterweave.registry.models import HEARTBEAT_S, Terminal
 from meterweave.registry.vocabulary import Enrolment, TerminalKind, TerminalState
 from meterweave.text import Text
+
+_KINDS: Mapping[str, TerminalKind] = MappingProxyType(
+    {BUS: TerminalKind.MODULE, N5: TerminalKind.COLLECTOR, MQTT: TerminalKind.METER, UDP: TerminalKind.METER}
+)
+
+
+def kind_of(protocol: str) -> TerminalKind:
+    """What a terminal of a protocol is where nobody says otherwise."""
+    return _KINDS.get(protocol, TerminalKind.CONCENTRATOR)
 
 
 def enrol(
@@ -22,13 +32,15 @@ def enrol(
     address: str,
     *,
     enrolled_by: Enrolment = Enrolment.ENTERED,
-    kind: TerminalKind = TerminalKind.CONCENTRATOR,
+    kind: TerminalKind | None = None,
     state: TerminalState = TerminalState.PLANNED,
     name: str = "",
     heartbeat_s: int = HEARTBEAT_S,
     district_id: int | None = None,
 ) -> Terminal:
     """The terminal of this name, made if it is not stored; a stored one is given back as it is.
+
+    Of no `kind` it is what `kind_of` says.
 
     Raises
     ------
@@ -50,7 +62,7 @@ def enrol(
             protocol=protocol,
             address=found.text,
             address_key=found.key,
-            kind=kind,
+            kind=kind_of(protocol) if kind is None else kind,
             state=state,
             enrolled_by=enrolled_by,
             name=name,

@@ -76,6 +76,15 @@ class Enrolment(StrEnum):
     AUTOMATIC = "automatic"  # it called, and the centre was set to take in whoever calls
 
 
+class Purpose(StrEnum):
+    """Why a reading was entered by a person."""
+
+    ROUTINE = "routine"  # on a round
+    FINAL = "final"  # as the meter was taken out
+    INITIAL = "initial"  # as the meter was put in
+    CHECK = "check"  # to prove what was reported
+
+
 WORDS: Mapping[StrEnum, Text] = MappingProxyType(
     {
         Utility.ELECTRICITY: Text("electricity", "电"),
@@ -106,6 +115,10 @@ WORDS: Mapping[StrEnum, Text] = MappingProxyType(
         Enrolment.IMPORTED: Text("imported", "导入"),
         Enrolment.ENTERED: Text("entered", "录入"),
         Enrolment.AUTOMATIC: Text("automatic", "自动登记"),
+        Purpose.ROUTINE: Text("routine", "例行抄表"),
+        Purpose.FINAL: Text("final", "拆表止度"),
+        Purpose.INITIAL: Text("initial", "装表起度"),
+        Purpose.CHECK: Text("check", "核对"),
     }
 )
 """What each word is called."""

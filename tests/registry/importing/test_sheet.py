@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import zipfile
 
 import pytest
@@ -36,6 +37,30 @@ def _rows(octets: bytes, limits: ImportLimits = LIMITS) -> list[Row]:
     return [sheet.header, *sheet.rows]
 
 
+def _with_results(octets: bytes, found: bytes) -> bytes:
+    """The workbook with what a spreadsheet would have worked out."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(octets)) as old, zipfile.ZipFile(stream, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, re.sub(rb'<c r="B2"><f>([^<]*)</f><v ?/?>(</v>)?', found, old.read(name)))
+    return stream.getvalue()
+
+
+def test_a_formula_counts_as_what_it_shows() -> None:
+    octets = workbook(("A", [["a", "b"], ["x", "=1+1"]]))
+    with pytest.raises(FileError) as caught:
+        read_sheets(octets, "x.xlsx", LIMITS)
+    finding = caught.value.finding
+    assert (finding.code, finding.sheet, finding.row) == ("import.unreadable", "A", 2)
+    assert _rows(_with_results(octets, rb'<c r="B2"><f>\1</f><v>2</v>'))[1] == Row(2, ("x", "2"))
+    assert _rows(_with_results(octets, rb'<c r="B2" t="str"><f>\1</f><v></v>'))[1] == Row(2, ("x",))
+
+
+def test_numbers_of_a_workbook_are_as_they_are_shown() -> None:
+    rows = _rows(workbook(("A", [["a"], [1e-05], [-2.5e-07], [12.2 + 0.1], [True], [False]])))
+    assert [row.cells[0] for row in rows[1:]] == ["0.00001", "-0.00000025", "12.3", "TRUE", "FALSE"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_encodings_and_delimiters(encoding: str, delimiter: str) -> None:
@@ -59,7 +84,7 @@ def test_numbers_of_a_workbook_are_read_as_typed() -> None:
     cells = [row.cells[0] for row in found[0].rows]
     assert cells[:3] == ["12", "2.4", "202406180001"]
     assert all("e+" in cell for cell in cells[3:5])  # Excel has lost digits of these
-    assert cells[5] == "1"
+    assert cells[5] == "TRUE"
 
 
 def _bomb() -> bytes:

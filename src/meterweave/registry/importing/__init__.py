@@ -22,11 +22,12 @@ from meterweave.registry.importing.export import export_csv, export_workbook
 from meterweave.registry.importing.finding import CODES, Finding, Findings
 from meterweave.registry.importing.kind import DISTRICTS, KINDS, METERS, ORGANISATIONS, TERMINALS, Kind
 from meterweave.registry.importing.meters import MeterReconciler
-from meterweave.registry.importing.places import DistrictReconciler, OrganisationReconciler, TerminalReconciler
+from meterweave.registry.importing.places import DistrictReconciler, OrganisationReconciler
 from meterweave.registry.importing.reconcile import Reconciler, Work, refused
 from meterweave.registry.importing.report import Action, Change, Outcome, Report
 from meterweave.registry.importing.sheet import FileError, ImportLimits, read_sheets
 from meterweave.registry.importing.table import Table, read_table
+from meterweave.registry.importing.terminals import TerminalReconciler
 
 __all__ = [
     "CODES",

@@ -9,16 +9,21 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from meterweave.errors import MeterweaveError
 from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.decimal import from_text, to_text
-from meterweave.registry.address import POINT_MAX, PROTOCOLS, read_protocol
+from meterweave.registry.address import METER_PROTOCOLS, POINT_MAX, PROTOCOLS, TERMINAL_PROTOCOLS, read_protocol
+from meterweave.registry.errors import AddressError
+from meterweave.registry.port import read_port
 from meterweave.registry.vocabulary import WORDS, read_word
 from meterweave.text import Language, Text
 
 CLEAR = "-"
 """The cell that empties what is stored; an empty cell leaves it as it is."""
+
+REGISTER_DIGITS_MAX = 18  # more do not fit in 64 bits
 
 _POWERS_OF_TEN = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+\d+")
 _INT_MAX = 2**31 - 1
@@ -126,11 +131,74 @@ point_number = whole(1, POINT_MAX)
 
 def protocol(cell: str) -> str:
     """The name of a protocol."""
+    return _protocol_among(cell, PROTOCOLS)
+
+
+def terminal_protocol(cell: str) -> str:
+    """The name of a protocol that a terminal may have."""
+    found = _protocol_among(cell, TERMINAL_PROTOCOLS)
+    if found not in TERMINAL_PROTOCOLS:
+        raise _of_the_others(
+            cell, found, Text("meters, not of terminals", "表计规约，不是终端规约"), TERMINAL_PROTOCOLS
+        )
+    return found
+
+
+def meter_protocol(cell: str) -> str:
+    """The name of a protocol that a meter may have."""
+    found = _protocol_among(cell, METER_PROTOCOLS)
+    if found not in METER_PROTOCOLS:
+        raise _of_the_others(cell, found, Text("terminals, not of meters", "终端规约，不是表计规约"), METER_PROTOCOLS)
+    return found
+
+
+def _protocol_among(cell: str, offered: tuple[str, ...]) -> str:
     found = read_protocol(cell)
     if found is None:
-        known = ", ".join(PROTOCOLS)
+        known = ", ".join(offered)
         raise malformed(cell, Text(f"one of {known}", f"{known}之一"))
     return found
+
+
+def _of_the_others(cell: str, found: str, whose: Text, wanted: tuple[str, ...]) -> CellError:
+    known = ", ".join(wanted)
+    return CellError(
+        "import.malformed",
+        Text(
+            f"found {cell!r}: {found} is a protocol of {whose.en}; wanted one of {known}",
+            f"“{cell}”：{found}是{whose.zh}；应为{known}之一",
+        ),
+    )
+
+
+def line_port(cell: str) -> str:
+    """The port of a line in its kept form."""
+    try:
+        return read_port(cell).text
+    except AddressError as error:
+        raise CellError("import.malformed", error.text) from error
+
+
+def register(cell: str) -> tuple[int, int]:
+    """All digits of a register and those after the point, of ``6.2``: six before the point and two after it."""
+    match = re.fullmatch(r"([0-9]{1,2})(?:[.+]([0-9]{1,2}))?", cell)
+    decimals = int(match[2] or 0) if match else 0
+    digits = int(match[1]) + decimals if match else 0
+    if not 1 <= digits <= REGISTER_DIGITS_MAX:
+        raise malformed(
+            cell,
+            Text(
+                f"the digits before and after the point, such as 6.2, together 1 to {REGISTER_DIGITS_MAX}",
+                f"整数位数.小数位数，如6.2，合计1至{REGISTER_DIGITS_MAX}位",
+            ),
+        )
+    return digits, decimals
+
+
+def write_register(_language: Language, value: tuple[int | None, int | None]) -> str:
+    """``6.2``; nothing where it is not known."""
+    digits, decimals = value
+    return "" if digits is None or decimals is None else f"{digits - decimals}.{decimals}"
 
 
 def word(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
@@ -200,15 +268,14 @@ def usage_point(cell: str) -> str:
             "import.malformed",
             Text(
                 f"found {cell!r}: no file takes a meter off its usage point; name the usage point where it is now and "
-                "since when, or remove it in a program with meterweave.registry.installation.remove",
-                f"“{cell}”：文件不能拆除表计；请填写现在所在的用电点编号和安装日期，"
-                "或在程序中调用meterweave.registry.installation.remove拆除",
+                "since when, or take it off with meterweave meter remove",
+                f"“{cell}”：文件不能拆除表计；请填写现在所在的用电点编号和安装日期，或用meterweave meter remove拆除",
             ),
         )
     return number_text(cell)
 
 
-def instant(cell: str) -> datetime:
+def instant(cell: str, zone: ZoneInfo = SHANGHAI) -> datetime:
     """An instant, in UTC: a local date, which means its midnight, or date and time; year, month, day in this order."""
     match = _MOMENT.fullmatch(cell)
     if match:
@@ -226,14 +293,36 @@ def instant(cell: str) -> datetime:
                 "1970至2099年的日期，如2026-11-15或2026-11-15 08:30",
             ),
         )
-    return (found if found.tzinfo else found.replace(tzinfo=SHANGHAI)).astimezone(UTC)
+    if found.tzinfo is None and match[4]:
+        _refuse_uncertain(cell, found, zone)
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def write_instant(_language: Language, value: datetime | None) -> str:
+def _refuse_uncertain(cell: str, clock: datetime, zone: ZoneInfo) -> None:
+    """Stop at what local clocks skip, or show twice, as they are changed."""
+    if not _is_shown_once(clock, zone):
+        if clock.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != clock:
+            raise malformed(cell, Text("a time that there was: clocks were put forward", "存在的时间：当时时钟已拨快"))
+        wanted = clock.replace(tzinfo=zone).isoformat(" ")
+        raise malformed(
+            cell,
+            Text(
+                f"its offset too, such as {wanted}: clocks showed this twice",
+                f"带时区偏移的时间，如{wanted}：该时刻出现两次",
+            ),
+        )
+
+
+def _is_shown_once(clock: datetime, zone: ZoneInfo) -> bool:
+    return len({clock.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}) == 1
+
+
+def write_instant(_language: Language, value: datetime | None, zone: ZoneInfo = SHANGHAI) -> str:
     """The local date where it is midnight, else date and time; with its offset where the clocks show it twice."""
     if value is None:
         return ""
-    local = value.astimezone(SHANGHAI)
-    if local.time() == time():
-        return local.date().isoformat()
-    return (local if local.fold else local.replace(tzinfo=None)).isoformat(" ")
+    local = value.astimezone(zone)
+    clock = local.replace(tzinfo=None, fold=0)
+    if clock.time() == time() and not local.fold:
+        return clock.date().isoformat()
+    return (clock if _is_shown_once(clock, zone) else local).isoformat(" ")

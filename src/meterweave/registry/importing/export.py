@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from meterweave.registry.models import Installation, Meter, Organisation, Termin
 from meterweave.text import Language
 
 _ROWS_AT_ONCE = 10_000
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 _FORMULA_STARTS = ("=", "+", "-", "@", "'", "\t", "\r")
 BOM = "\ufeff"
 """Begins a CSV file, so that spreadsheets read it as UTF-8."""
@@ -39,9 +41,18 @@ def export_csv(session: Session, kind: Kind, language: Language = "en") -> Itera
     """
     yield BOM
     for row in export_rows(session, kind, language):
-        line = io.StringIO()
-        csv.writer(line).writerow([f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in row])
-        yield line.getvalue()
+        yield csv_line(row)
+
+
+def csv_line(row: Iterable[str]) -> str:
+    """A line of a CSV file; what a spreadsheet would take for a formula begins with an apostrophe; no number does."""
+    line = io.StringIO()
+    csv.writer(line).writerow([f"'{cell}" if _is_formula(cell) else cell for cell in row])
+    return line.getvalue()
+
+
+def _is_formula(cell: str) -> bool:
+    return cell.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(cell)
 
 
 def export_workbook(session: Session, path: Path, language: Language = "en", kinds: tuple[Kind, ...] = KINDS) -> None:
@@ -50,11 +61,11 @@ def export_workbook(session: Session, path: Path, language: Language = "en", kin
     for kind in kinds:
         sheet = workbook.create_sheet(kind.title.in_language(language))
         for row in export_rows(session, kind, language):
-            sheet.append([_text_cell(sheet, cell) for cell in row])
+            sheet.append([text_cell(sheet, cell) for cell in row])
     workbook.save(path)
 
 
-def _text_cell(sheet: Any, text: str) -> Any:
+def text_cell(sheet: Any, text: str) -> Any:
     """A cell that is text whatever it looks like: no formula, no number."""
     if not text:
         return None
@@ -90,9 +101,11 @@ def _districts() -> Any:
 
 
 def _terminals() -> Any:
+    gateway = aliased(Terminal)
     return (
-        select(Terminal, TransformerDistrict.code)
+        select(Terminal, TransformerDistrict.code, gateway.address)
         .outerjoin(TransformerDistrict, TransformerDistrict.id == Terminal.district_id)
+        .outerjoin(gateway, gateway.id == Terminal.collector_id)
         .order_by(Terminal.id)
     )
 
@@ -116,6 +129,6 @@ _QUERIES = {
 _REFERENCES: dict[str, tuple[str, ...]] = {
     ORGANISATIONS.name: ("parent",),
     DISTRICTS.name: ("organisation",),
-    TERMINALS.name: ("district",),
+    TERMINALS.name: ("district", "collector"),
     METERS.name: ("terminal", "terminal_protocol", "usage_point", "installed"),
 }

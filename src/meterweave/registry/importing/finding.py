@@ -29,11 +29,32 @@ CODES: Mapping[str, Text] = MappingProxyType(
         "import.unknown_reference": Text("what is referred to is not stored", "引用的档案不存在"),
         "import.ambiguous_reference": Text("several stored records are meant", "引用不唯一"),
         "import.refused_by_database": Text("the database refused the change", "数据库拒绝了更改"),
+        "reading.in_future": Text("the reading is of a time to come", "抄表时间在将来"),
+        "reading.beyond_register": Text("more than the register can show", "超出计数器的显示范围"),
+        "reading.other_value": Text("another value was entered for this time", "同一时间已录入不同的读数"),
+        "reading.withdrawn": Text("a reading of this time was taken back", "该时间的读数已撤回"),
+        "reading.only_estimated": Text("an estimate does not take the place of what was read", "估算值不能替代实抄值"),
+        "reading.device_differs": Text("the meter itself said another value", "表计自身上报了不同的读数"),
+        "reading.below_last": Text("less than an earlier reading", "小于此前的读数"),
+        "reading.above_next": Text("more than a later reading", "大于其后的读数"),
+        "reading.rolled_over": Text("the register is taken to have rolled over", "按计数器翻转处理"),
+        "reading.unusual": Text("far more than usual", "用量远高于平常"),
+        "reading.not_installed": Text("the meter was on no usage point then", "当时该表未安装"),
     }
 )
 """What each code means. Codes are never used again for anything else."""
 
-NOTES = frozenset({"import.unknown_column"})
+NOTES = frozenset(
+    {
+        "import.unknown_column",
+        "reading.device_differs",
+        "reading.below_last",
+        "reading.above_next",
+        "reading.rolled_over",
+        "reading.unusual",
+        "reading.not_installed",
+    }
+)
 """Codes that stand against nothing: the import goes on."""
 
 KEPT_MAX = 10_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -85,9 +85,11 @@ _DISTRICT = Column(
     cells.number_text,
     cleared=(None,),
 )
-_PROTOCOL = Column(
-    "protocol", Text("protocol", "通信规约"), ("规约", "协议", "通信协议"), cells.protocol, ("protocol",)
-)
+
+
+def _protocol(read: Callable[[str], str]) -> Column:
+    return Column("protocol", Text("protocol", "通信规约"), ("规约", "协议", "通信协议"), read, ("protocol",))
+
 
 ORGANISATIONS = Kind(
     "organisations",
@@ -141,7 +143,7 @@ TERMINALS = Kind(
     ("concentrators", "终端档案", "集中器", "集中器档案"),
     Terminal,
     (
-        _PROTOCOL,
+        _protocol(cells.terminal_protocol),
         Column(
             "address",
             Text("address", "终端地址"),
@@ -184,6 +186,21 @@ TERMINALS = Kind(
             ("cell_group",),
             cleared=(None,),
         ),
+        Column(
+            "port",
+            Text("port", "线路端口"),
+            ("line port", "端口", "url", "接入方式"),
+            cells.line_port,
+            ("port",),
+            cleared=(None,),
+        ),
+        Column(
+            "collector",
+            Text("collector", "所属采集器"),
+            ("gateway", "采集器", "采集器地址", "采集网关", "网关"),
+            cells.number_text,
+            cleared=(None,),
+        ),
     ),
     identity=("protocol", "address"),
 )
@@ -202,7 +219,7 @@ METERS = Kind(
             ("utility",),
             write=cells.write_word,
         ),
-        _PROTOCOL,
+        _protocol(cells.meter_protocol),
         Column(
             "address",
             Text("address", "表地址"),
@@ -216,7 +233,7 @@ METERS = Kind(
             cells.number_text,
             cleared=(None,),
         ),
-        Column("terminal_protocol", Text("terminal protocol", "终端规约"), (), cells.protocol),
+        Column("terminal_protocol", Text("terminal protocol", "终端规约"), (), cells.terminal_protocol),
         Column(
             "port", Text("port", "端口"), ("端口号",), cells.text_up_to(32), ("port",), cleared=(None,)
         ),
@@ -291,6 +308,15 @@ METERS = Kind(
             ("phase",),
             cleared=(None,),
             write=cells.write_word,
+        ),
+        Column(
+            "register",
+            Text("register", "计数器位数"),
+            ("register digits", "字轮位数", "示数位数"),
+            cells.register,
+            ("register_digits", "register_decimals"),
+            cleared=(None, None),
+            write=cells.write_register,
         ),
         Column(
             "usage_point",

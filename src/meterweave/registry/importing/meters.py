@@ -9,12 +9,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import Row, bindparam, update
 
-from meterweave.registry.address import DLT698, GDW1376, PROTOCOLS, Address, read_address
+from meterweave.registry.address import BUS, DLT698, GDW1376, TERMINAL_PROTOCOLS, Address, read_address
 from meterweave.registry.changes import SHOWN_OF_METER, touch, wire_key
 from meterweave.registry.errors import AddressError, PlacementError
 from meterweave.registry.importing.column import CellError
 from meterweave.registry.importing.installations import COLUMNS, Claim, Installations
 from meterweave.registry.importing.kind import TERMINALS
+from meterweave.registry.importing.match import mismatch
 from meterweave.registry.importing.reconcile import Reconciler, Target, row_id
 from meterweave.registry.importing.table import Draft
 from meterweave.registry.models import Meter, Terminal
@@ -196,6 +197,16 @@ class MeterReconciler(Reconciler):
                     "terminal",
                 )
             return
+        found = mismatch(
+            terminal.protocol,
+            target.draft.values["protocol"],
+            local=target.final("local_address"),
+            model=target.final("model"),
+        )
+        if found is not None:
+            self.fault(target, found.code, found.text, found.column)
+            target.fields["wire_key"] = None
+            return
         if (port := target.fields.get("port")) is not None:
             self._check_port(target, terminal, port)
         try:
@@ -267,13 +278,19 @@ class MeterReconciler(Reconciler):
             if other.row is None
             else Text(f"in row {other.row}", f"第{other.row}行")
         )
+        text = Text(
+            f"{what.en} of terminal {where.address} belongs to {other.name} {seen.en}",
+            f"终端{where.address}的{what.zh}已属于{other.name}（{seen.zh}）",
+        )
+        if where.protocol == BUS:
+            text = Text(
+                f"the line {where.address} has another meter with this number: {other.name} {seen.en}",
+                f"线路{where.address}上已有同一编号的表计：{other.name}（{seen.zh}）",
+            )
         self.fault(
             target,
             code,
-            Text(
-                f"{what.en} of terminal {where.address} belongs to {other.name} {seen.en}",
-                f"终端{where.address}的{what.zh}已属于{other.name}（{seen.zh}）",
-            ),
+            text,
             "point_number" if "point_number" in self.table.headers else "address",
         )
 
@@ -291,7 +308,7 @@ def _slots(terminal: int, place: _Place) -> list[tuple[str, int, int]]:
 @lru_cache(maxsize=65_536)
 def _terminals_meant(given: str | None, text: str) -> tuple[tuple[str, int], ...]:
     found = []
-    for protocol in PROTOCOLS if given is None else (given,):
+    for protocol in TERMINAL_PROTOCOLS if given is None else (given,):
         address = _address(protocol, text)
         if address is not None and not address.local:
             found.append((protocol, address.key))

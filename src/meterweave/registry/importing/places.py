@@ -1,4 +1,4 @@
-"""Organisations, districts and terminals of a file against those stored."""
+"""Organisations and districts of a file against those stored."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from typing import Any, ClassVar
 
 from sqlalchemy import Row, bindparam, select, update
 
-from meterweave.registry.address import read_address
-from meterweave.registry.changes import touch
-from meterweave.registry.errors import AddressError
-from meterweave.registry.importing.column import CellError
-from meterweave.registry.importing.kind import DISTRICTS, ORGANISATIONS
-from meterweave.registry.importing.reconcile import Reconciler, Target, row_id
+from meterweave.registry.importing.kind import ORGANISATIONS
+from meterweave.registry.importing.reconcile import Reconciler, Target
 from meterweave.registry.importing.table import Draft
-from meterweave.registry.models import Organisation, TransformerDistrict
-from meterweave.registry.vocabulary import Enrolment, TerminalState
+from meterweave.registry.models import Organisation
 from meterweave.text import Text
 
 
@@ -101,50 +96,3 @@ class DistrictReconciler(_Coded):
 
     def resolve(self, targets: Sequence[Target]) -> None:
         self.refer(targets, "organisation", ORGANISATIONS.name, "organisation_id", Text("organisation", "单位"))
-
-
-class TerminalReconciler(Reconciler):
-    """Terminals; protocol and address name one for good."""
-
-    references: ClassVar = {"district_id": (TransformerDistrict.id, TransformerDistrict.code)}
-
-    def identify(self, draft: Draft) -> tuple[Hashable, str, dict[str, Any]]:
-        protocol = draft.values["protocol"]
-        try:
-            found = read_address(protocol, draft.values["address"])
-        except AddressError as error:
-            raise CellError("import.malformed", error.text) from error
-        if found.local:
-            raise CellError(
-                "import.malformed",
-                Text(
-                    f"{found.text!r} names a device on its bus only, not a terminal",
-                    f"“{found.text}”仅在总线内有效，不能作为终端地址",
-                ),
-            )
-        fields = {"address": found.text, "address_key": found.key}
-        return (protocol, found.key), f"{protocol} {found.text}", fields
-
-    def stored(self, identities: Sequence[Any]) -> Mapping[Hashable, Row[Any]]:
-        keys = {key for _, key in identities}
-        return {(row.protocol, row.address_key): row for row in self.asked(self.rows.c.address_key, keys, (self.rows,))}
-
-    def resolve(self, targets: Sequence[Target]) -> None:
-        self.refer(targets, "district", DISTRICTS.name, "district_id", Text("transformer district", "台区"))
-
-    def check(self, targets: Sequence[Target]) -> None:
-        for target in targets:
-            if (
-                target.stored is not None
-                and target.stored.state == TerminalState.ACTIVE
-                and target.fields.get("state") == TerminalState.PLANNED
-            ):
-                # A file written before the terminal first called does not undo that it did.
-                del target.fields["state"]
-
-    def new_fields(self) -> dict[str, Any]:
-        return {"enrolled_by": Enrolment.IMPORTED}
-
-    def written(self, created: Sequence[Target], changed: Sequence[Target]) -> None:
-        found = self.stored([target.identity for target in created])
-        touch(self.work.session, [*(row.id for row in found.values()), *map(row_id, changed)])

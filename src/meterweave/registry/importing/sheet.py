@@ -12,10 +12,12 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
 from pathlib import PurePath
 from typing import NamedTuple, TypeVar
 
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from meterweave.errors import ConfigError, MeterweaveError
 from meterweave.registry.importing.finding import CODES, Finding
@@ -24,6 +26,7 @@ from meterweave.text import Text
 Cell = TypeVar("Cell")
 
 _MIB = 1 << 20
+_FORMULA = re.compile(rb"<f[ >/]")  # the element of a formula in a sheet's part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +175,7 @@ def _read_workbook(octets: bytes, limits: ImportLimits) -> Iterator[Sheet]:
                 ),
             )
         workbook = load_workbook(io.BytesIO(octets), read_only=True, data_only=True, keep_links=False)
+        _refuse_unreckoned(octets, workbook, limits)
         left = limits.rows_max
         for number, sheet in enumerate(workbook.worksheets):
             if number == limits.sheets_max:
@@ -194,19 +198,64 @@ def _read_workbook(octets: bytes, limits: ImportLimits) -> Iterator[Sheet]:
         ) from error
 
 
+def _refuse_unreckoned(octets: bytes, workbook: Workbook, limits: ImportLimits) -> None:
+    """Stop at a formula without its result, as a program writes it: it would look like an empty cell."""
+    if not _has_formulas(octets):
+        return
+    written = load_workbook(io.BytesIO(octets), read_only=True, keep_links=False)
+    for results, formulas in zip(workbook.worksheets[: limits.sheets_max], written.worksheets, strict=False):
+        results.reset_dimensions()
+        formulas.reset_dimensions()
+        rows = islice(zip(results.iter_rows(), formulas.iter_rows(), strict=False), 11 * limits.rows_max)
+        for number, (ours, theirs) in enumerate(rows, start=1):
+            # A result that is empty text says that it is text.
+            if any(
+                formula.data_type == "f" and result.value is None and result.data_type != "str"
+                for result, formula in zip(ours, theirs, strict=False)
+            ):
+                raise _problem(
+                    "import.unreadable",
+                    Text(
+                        "a formula without its result; open the file in a spreadsheet and save it there",
+                        "公式没有计算结果；请用电子表格软件打开并保存后再导入",
+                    ),
+                    sheet=results.title,
+                    row=number,
+                )
+
+
+def _has_formulas(octets: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(octets)) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/"):
+                with archive.open(name) as part:
+                    end = b""
+                    while piece := part.read(_MIB):
+                        if _FORMULA.search(end + piece):
+                            return True
+                        end = piece[-2:]
+    return False
+
+
 def _text(cell: object) -> str:
     """A cell of a workbook as a person would have typed it; a number with digits lost stays in powers of ten."""
     if cell is None:
         return ""
     if isinstance(cell, bool):
-        return "1" if cell else "0"
+        return "TRUE" if cell else "FALSE"  # as it is shown: a truth is no number
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        # A spreadsheet shows fifteen digits; those behind are the noise of binary fractions, as in 12.2 + 0.1.
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else _plain(f"{cell:.15g}")
     if isinstance(cell, int):
         return str(cell) if abs(cell) < 10**15 else f"{cell:.14e}"
     if isinstance(cell, datetime | date):
         return cell.isoformat()
     return str(cell)
+
+
+def _plain(number: str) -> str:
+    """A small number without powers of ten, which it needs none of; a large one has lost digits, and stays."""
+    return format(Decimal(number), "f") if "e-" in number else number
 
 
 def _bounded(rows: Iterable[Sequence[Cell]], rows_max: int, name: str) -> Iterator[Sequence[Cell]]:
