@@ -11,9 +11,22 @@ REMARKS = frozenset({"also_acceptable", "partial_note"})
 """Keys of a `decoded` that speak of the vector, not of its octets."""
 
 
+OURS = {
+    "acrel-4g": "prepaid-4g",
+    "acrel_4g": "prepaid_4g",
+    "Acrel DDSY/DTSY status block": "DDSY/DTSY status block",
+}
+"""What we call by what it does and the finders called by its maker."""
+
+
 def load(name: str) -> list[dict[str, Any]]:
-    """The vectors of one file of `tests/data/vectors`."""
-    return json.loads((DATA / "vectors" / f"{name}.json").read_text(encoding="utf-8"))
+    """The vectors of one file of `tests/data/vectors`, in our words."""
+    vectors = json.loads((DATA / "vectors" / f"{name}.json").read_text(encoding="utf-8"))
+    return [one | {"decoded": _in_our_words(one["decoded"])} for one in vectors]
+
+
+def _in_our_words(said: dict[str, Any]) -> dict[str, Any]:
+    return {key: OURS.get(value, value) if isinstance(value, str) else value for key, value in said.items()}
 
 
 def differences(wanted: Any, found: Any, path: str = "$") -> list[str]:

@@ -13,7 +13,7 @@ from meterweave.metering.quantities import quantities
 from meterweave.profiles import Device, Profile, check, parse, texts
 from meterweave.profiles.speech.base import Sent
 from meterweave.profiles.unit import UNITS, ratio
-from tests.profiles.talk import HEAD, values
+from tests.profiles.talk import HEAD, said, values
 
 WORDS = [
     "0",
@@ -62,6 +62,15 @@ WORDS = [
     "5",
     "FFFF0200",
     "255",
+    "data.x[0]",
+    "$.y",
+    "$",
+    "a.b",
+    "m/{address}/#",
+    "iso",
+    "YYYYMMDDhhmm",
+    "rows",
+    "hex",
 ]
 SIGNS = "{}[],:-#\"'&*!|>%@`\n \tx0"
 TYPES = ["u16", "i16", "u32", "i32", "u64", "i64", "high8", "low8", "bcd16", "bcd32", "bcd48", "bcd64"]
@@ -94,6 +103,8 @@ def test_a_spoiled_profile_is_refused_with_a_place_or_works(text: str) -> None:
     assert (profile is None) == any(one.grave for one in mistakes)
     if profile is not None and not profile.settings.secondary:
         device = Device(profile, address_of(profile))
+        if profile.messages is not None:
+            said(profile, device)
         assert set(values(profile, device, address_of(profile))) == {one.quantity.code for one in profile.points}
 
 

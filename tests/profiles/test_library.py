@@ -10,13 +10,13 @@ from meterweave.errors import ConfigError
 from meterweave.metering.batch import Quality
 from meterweave.profiles import Device, Profile, check, find, shipped, texts
 from meterweave.profiles.device import _steps
-from tests.profiles.talk import frame_of, values
+from tests.profiles.talk import frame_of, said, values
 
 ADDRESSES = {"modbus": "17", "mbus": "5"}
 WANTED = {
     "dlt645-single-phase", "dlt645-three-phase", "dlt645-1997", "dlt698-meter", "prepaid-modbus-single-phase",
     "prepaid-modbus-three-phase", "cjt188-water-valve", "cjt188-gas", "cjt188-heat", "mbus-water", "mbus-heat",
-    "sunspec-inverter",
+    "sunspec-inverter", "json-meter", "json-water-meter", "mqtt-dlt645",
 }  # fmt: skip
 
 
@@ -74,6 +74,8 @@ def test_every_event_is_told_while_it_lasts(name: str) -> None:
         device = Device(profile, address_of(profile))
         device.lasting = {condition.event}
         told: dict[int, bool] = {}
+        if profile.protocol == "json":
+            told |= said(profile, device).looks[-1].conditions
         for request in profile.requests(address_of(profile)):
             told |= profile.answer(request, frame_of(profile, request, device.feed(request.octets))).conditions
         assert told == {one.event: one.event == condition.event for one in profile.conditions}
@@ -91,7 +93,11 @@ def test_trip_and_close_are_obeyed_and_seen(name: str) -> None:
         assert profile.answer(asked, frame_of(profile, asked, device.feed(asked.octets))).closed is closed
 
 
-@pytest.mark.parametrize("name", texts())
+ASKED = [name for name in texts() if shipped(name).protocol != "json"]
+SPEAKING = [name for name in texts() if shipped(name).messages]
+
+
+@pytest.mark.parametrize("name", ASKED)
 def test_others_and_broken_frames_are_met_with_silence(name: str) -> None:
     profile = shipped(name)
     address = address_of(profile)
@@ -103,7 +109,7 @@ def test_others_and_broken_frames_are_met_with_silence(name: str) -> None:
         assert meant.feed(spoiled) + meant.line().silence() == b""
 
 
-@pytest.mark.parametrize("name", texts())
+@pytest.mark.parametrize("name", ASKED)
 def test_another_devices_answer_is_not_taken(name: str) -> None:
     profile = shipped(name)
     other = {"modbus": "18", "mbus": "6"}.get(profile.protocol, "87654321")
@@ -112,6 +118,25 @@ def test_another_devices_answer_is_not_taken(name: str) -> None:
         answer = profile.answer(request, frame_of(profile, foreign, device.feed(foreign.octets)))
         assert answer.rows == ()
         assert answer.refused is False
+
+
+@pytest.mark.parametrize("name", SPEAKING)
+@pytest.mark.parametrize("now_s", [0, 77, 100_000])
+def test_what_a_device_says_by_itself_is_what_it_has(name: str, now_s: int) -> None:
+    profile = shipped(name)
+    device = Device(profile, profile.address("161"))
+    told = {one.quantity: (one.value, one.quality) for one in said(profile, device, now_s).readings}
+    assert told == {point.quantity.code: (device.stored(point.quantity.code), 0) for point in profile.points}
+
+
+@pytest.mark.parametrize("name", [name for name in SPEAKING if shipped(name).messages.presence])
+def test_birth_and_will_are_heard(name: str) -> None:
+    profile = shipped(name)
+    device = Device(profile, profile.address("161"))
+    for online in (True, False):
+        message = device.presence(online=online)
+        heard = profile.understand(*message, received=0)
+        assert (heard.address, heard.online, heard.problem) == (device.address, online, None)
 
 
 def test_no_maker_is_named_in_the_code_of_profiles() -> None:

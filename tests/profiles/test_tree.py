@@ -104,3 +104,12 @@ def test_what_is_no_profile_is_refused_where_it_stands(text: str, line: int, wor
     place, said = refused(text)
     assert place.line == line
     assert word in said
+
+
+def test_a_bracket_in_braces_is_told_to_be_quoted() -> None:
+    with pytest.raises(ProfileError) as caught:
+        tree.parse("readings:\n  - {quantity: voltage_l1, path: data.energy[0].value, unit: V}\n", "x")
+    (mistake,) = caught.value.mistakes
+    assert mistake.place == Place(2, 45)
+    assert 'stands in quotes: {path: "data.energy[0].value"}' in mistake.hint.en
+    assert mistake.hint.zh

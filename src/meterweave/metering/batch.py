@@ -48,6 +48,7 @@ class Quality(IntFlag):
     ROUNDED = 2  # the device sent finer steps than the quantity's exponent holds
     TIME_INVALID = 4  # the device's time cannot be true; `ts` is `received`
     OUT_OF_RANGE = 8  # the number does not fit 64 bits at the quantity's exponent; `value` is null
+    WITHDRAWN = 16  # a person entered it and took it back; it counts for nothing
 
 
 class Source(IntEnum):

@@ -12,6 +12,7 @@ behaves so, `changes` makes events of states. A profile holds data only: nothing
 from meterweave.profiles.check import check, load, parse
 from meterweave.profiles.device import Device
 from meterweave.profiles.library import find, shipped, texts
+from meterweave.profiles.message import Heard, Look, Message, Messages, Value
 from meterweave.profiles.mistake import Mistake, ProfileError
 from meterweave.profiles.profile import Answer, Condition, Point, Profile, Row, State
 from meterweave.profiles.speech import Access, Purpose, Request, Settings
@@ -22,6 +23,10 @@ __all__ = [
     "Answer",
     "Condition",
     "Device",
+    "Heard",
+    "Look",
+    "Message",
+    "Messages",
     "Mistake",
     "Point",
     "Profile",
@@ -31,6 +36,7 @@ __all__ = [
     "Row",
     "Settings",
     "State",
+    "Value",
     "changes",
     "check",
     "find",

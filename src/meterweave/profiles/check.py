@@ -10,6 +10,7 @@ from types import MappingProxyType
 from meterweave.metering.events import event_kinds
 from meterweave.metering.quantities import Kind, Quantity
 from meterweave.profiles import tree
+from meterweave.profiles.hearing import read_messages
 from meterweave.profiles.language import CJT188, PROTOCOLS
 from meterweave.profiles.mistake import Mistake, Mistakes, Place, ProfileError, nearest
 from meterweave.profiles.profile import Condition, Point, Profile, State
@@ -105,6 +106,7 @@ class _Builder:
         points = self._points()
         conditions = self._conditions()
         orders, state = self._orders(control), self._state(control)
+        messages = read_messages(self.whole, self.speech, points, conditions, self.mistakes)
         if self.mistakes.grave:
             return None
         return Profile(
@@ -119,6 +121,7 @@ class _Builder:
             orders=MappingProxyType(orders),
             state=state,
             valve=bool(control and control.get("kind") == "valve"),
+            messages=messages,
         )
 
     def _settings(self) -> Settings:
@@ -199,7 +202,7 @@ class _Builder:
                 f"a negative scale makes {quantity.name} fall as the register rises",
                 f"负比例会使{quantity.name}随寄存器上升而下降",
             )
-        elif high < 1 << 32 and high * abs(steps) > STORED_MAX:
+        elif (high if high < 1 << 32 else 1) * abs(steps) > STORED_MAX:
             self.mistakes.add(
                 place,
                 "this scale makes values larger than can be stored",
@@ -247,20 +250,27 @@ class _Builder:
         seen: dict[int, int] = {}
         for section in self.whole.get("events", ()):
             cell = self.speech.cell(section, self.word)
+            if not _bits_or_equals(section, self.mistakes):
+                continue
+            if isinstance(event := section.get("event"), int) and cell is not None:
+                found += self._condition(cell, 0, event, 1, section.at("event"), seen)
             for bit in section.get("bits", ()):
                 event, number = bit.get("event"), bit.get("bit")
                 if event is None or number is None or cell is None or not self._holds(cell, number, bit):
                     continue
-                place = bit.at("event")
-                if event in seen:
-                    name = event_kinds()[event].name
-                    self.mistakes.add(
-                        place, f"{name} is told already in line {seen[event]}", f"{name}在第{seen[event]}行已有"
-                    )
-                    continue
-                seen[event] = place.line
-                found.append(Condition(cell, number, event, bit.get("when", 1)))
+                found += self._condition(cell, number, event, bit.get("when", 1), bit.at("event"), seen)
         return tuple(found)
+
+    def _condition(
+        self, cell: Cell, number: int, event: int, when: int, place: Place, seen: dict[int, int]
+    ) -> list[Condition]:
+        """The condition, or none where its event is told already; `seen` has the lines of those."""
+        if event in seen:
+            name = event_kinds()[event].name
+            self.mistakes.add(place, f"{name} is told already in line {seen[event]}", f"{name}在第{seen[event]}行已有")
+            return []
+        seen[event] = place.line
+        return [Condition(cell, number, event, when)]
 
     def _holds(self, cell: Cell, number: int, section: Section) -> bool:
         width = cell.limits()[1].bit_length()
@@ -289,6 +299,16 @@ class _Builder:
         if section is None or cell is None or number is None or not self._holds(cell, number, section):
             return None
         return State(cell, number, section.get("closed", 1))
+
+
+def _bits_or_equals(section: Section, mistakes: Mistakes) -> bool:
+    """Whether an event is told in one of the two ways there are."""
+    told = {name for name in ("bits", "equals", "event") if name in section.places}
+    if told in ({"bits"}, {"equals", "event"}):
+        return True
+    if told or not mistakes.at(section.place):
+        mistakes.add(section.place, "an event has either bits, or equals and event", "应为bits，或equals加event")
+    return False
 
 
 __all__ = ["check", "load", "parse"]

@@ -1,4 +1,4 @@
-"""A simulated device that behaves as its profile says: octets in, octets out.
+"""A simulated device that behaves as its profile says: octets in, octets out; messages where it speaks by itself.
 
 It answers what its protocol asks for and keeps silent where a real one does: to other addresses, to broken frames. Its
 registers climb and its instant values sway with the time it is told; what is set stays.
@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from meterweave.errors import ConfigError
+from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.quantities import Kind
+from meterweave.profiles.message import Message, Messages
 from meterweave.profiles.profile import Point, Profile
-from meterweave.profiles.speech import Cell, Order
+from meterweave.profiles.speech import Cell, Order, Purpose
 from meterweave.profiles.unit import ratio
 from meterweave.protocols.stream import Garbage
 
@@ -92,6 +95,7 @@ class Device:
     def __init__(self, profile: Profile, address: str, values: Mapping[int, int | None] = MappingProxyType({})) -> None:
         self.profile = profile
         self.address = profile.address(address)
+        self.utility = profile.utility
         self.settings = profile.settings
         self.cells: Sequence[Cell] = [*dict.fromkeys([*(point.cell for point in profile.points), *profile.words])]
         self.closed = True
@@ -139,6 +143,37 @@ class Device:
     def feed(self, octets: bytes, now_s: int | None = None) -> bytes:
         """`Line.feed` of the device's first line."""
         return self._first.feed(octets, now_s)
+
+    # Speaking by itself -----------------------------------------------------------------------------------------------
+
+    def message(self, now_s: int, zone: ZoneInfo = SHANGHAI) -> Message:
+        """What the device sends by itself; `now_s` is its time. [s since 1970, UTC]
+
+        Raises
+        ------
+        ConfigError
+            If the profile has no `messages`.
+        """
+        messages = self._messages()
+        topic = messages.topic.of(self.address) if messages.topic else None
+        payload = messages.content.write(self, now_s, zone)
+        self.now_s = now_s
+        return Message(topic, payload)
+
+    def presence(self, *, online: bool) -> Message | None:
+        """The device's birth, or its will; None where the profile has neither."""
+        presence = self._messages().presence
+        return Message(presence.topic.of(self.address), presence.write(online=online)) if presence else None
+
+    def questions(self) -> Sequence[bytes]:
+        """Requests that together read the device."""
+        requests = self.profile.requests(self.address)
+        return [request.octets for request in requests if request.purpose is Purpose.READ]
+
+    def _messages(self) -> Messages:
+        if self.profile.messages is None:
+            raise ConfigError(f"profile {self.profile.name} has no messages: its devices only answer")
+        return self.profile.messages
 
     # What speeches ask for --------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 """The language of profiles: every section and key, once, for the checker, the JSON Schema and the reference.
 
-The table is `language.csv`, one row a key. Columns: ``section``; ``key``; ``kind`` see `Kind`; ``required`` yes or
-empty; ``protocols`` those whose profiles may have it, empty for all; ``choices`` of a choice; ``low``, ``high`` of a
-whole number; ``inner`` the section that stands under it; ``en``, ``zh`` the meaning.
+The table is `language.csv`, one row a key. Columns: ``section``; ``key``; ``kind`` see `Kind`; ``required`` yes,
+empty, or the protocols whose profiles need it; ``protocols`` those whose profiles may have it, empty for all;
+``choices`` of a choice; ``low``, ``high`` of a whole number; ``inner`` the section that stands under it; ``en``, ``zh``
+the meaning.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import NamedTuple
 from meterweave.text import Text
 
 MODBUS, DLT645, DLT645_1997, DLT698, CJT188, MBUS = "modbus", "dlt645", "dlt645-1997", "dlt698", "cjt188", "mbus"
-PROTOCOLS = (DLT645, DLT645_1997, DLT698, CJT188, MBUS, MODBUS)
+JSON = "json"
+PROTOCOLS = (DLT645, DLT645_1997, DLT698, CJT188, MBUS, MODBUS, JSON)
 WHOLE = "profile"
 """The section that is the whole profile."""
 
@@ -36,6 +38,8 @@ class Kind(Enum):
     QUANTITY = Text("a quantity: its OBIS code or name", "量：OBIS或名称")
     EVENT = Text("the name of an event that lasts", "持续性事件的名称")
     UNIT = Text("a unit", "单位")
+    PATH = Text('a path into a document: "data.energy[0].value"', '文档中的路径："data.energy[0].value"')
+    TOPIC = Text("an MQTT topic: site/{address}/up", "MQTT主题：site/{address}/up")
     INTEGERS = Text("a list of whole numbers", "整数列表")
     SECTION = Text("a section: keys and values", "一节：键与值")
     LIST = Text("a list of sections", "节的列表")
@@ -46,7 +50,8 @@ class Key(NamedTuple):
 
     name: str
     kind: Kind
-    required: bool
+    required: bool | tuple[str, ...]
+    """Whether always, or the protocols whose profiles need it."""
     protocols: tuple[str, ...]
     choices: tuple[str, ...]
     low: int
@@ -57,6 +62,11 @@ class Key(NamedTuple):
     def applies(self, protocol: str) -> bool:
         """Whether a profile of `protocol` may have this key."""
         return not self.protocols or protocol in self.protocols
+
+    def needed(self, protocol: str) -> bool:
+        """Whether a profile of `protocol` has to have this key."""
+        wanted = self.required if isinstance(self.required, bool) else protocol in self.required
+        return wanted and self.applies(protocol)
 
 
 @cache
@@ -73,7 +83,7 @@ def _key(row: Mapping[str, str]) -> Key:
     return Key(
         row["key"],
         Kind[row["kind"].upper()],
-        row["required"] == "yes",
+        row["required"] == "yes" or tuple(row["required"].split()),
         tuple(row["protocols"].split()),
         tuple(row["choices"].split()),
         int(row["low"] or 0),

@@ -63,6 +63,10 @@ class Mistakes:
         """Something deserves a look."""
         self.found.append(Mistake(place, Text(_short(en), _short(zh)), hint, grave=False))
 
+    def at(self, place: Place) -> bool:
+        """Whether anything was said of this place already."""
+        return any(one.place == place for one in self.found)
+
     @property
     def grave(self) -> bool:
         """Whether anything is wrong, beside remarks."""

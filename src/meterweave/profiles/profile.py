@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from meterweave.errors import ConfigError
 from meterweave.metering.batch import Profile as Series
 from meterweave.metering.batch import Quality, Reading, Source
+from meterweave.metering.clock import SHANGHAI
 from meterweave.metering.quantities import Quantity
+from meterweave.profiles.message import Heard as Understood
+from meterweave.profiles.message import Message, Messages
 from meterweave.profiles.speech import Access, Cell, Heard, Order, Purpose, Request, Sent, Settings, Speech, speech
 from meterweave.profiles.unit import scale
 from meterweave.protocols.dlt645.commands import FOREVER
@@ -89,6 +93,8 @@ class Profile:
     state: State | None = None
     valve: bool = False
     """Whether a valve, not a relay, cuts the customer off."""
+    messages: Messages | None = None
+    """How devices are heard that speak by themselves; None: they only answer."""
 
     @property
     def speech(self) -> Speech:
@@ -187,6 +193,35 @@ class Profile:
         if self.state is None or word is None or not isinstance(word.number, int):
             return None
         return (word.number >> self.state.bit & 1) == self.state.closed
+
+    # Hearing ----------------------------------------------------------------------------------------------------------
+
+    def understand(self, topic: str | None, payload: bytes, *, received: int, zone: ZoneInfo = SHANGHAI) -> Understood:
+        """What a message says that a device sent by itself; whatever it is, nothing is raised.
+
+        Parameters
+        ----------
+        topic : str or None
+            Under which it came; None: the transport has no topics.
+        received : int
+            When it came. [us since 1970, UTC]
+        zone : ZoneInfo
+            Where the devices' clocks are set.
+
+        Raises
+        ------
+        ConfigError
+            If the profile has no `messages`.
+        """
+        return self.understand_many([Message(topic, payload)], received=received, zone=zone)[0]
+
+    def understand_many(
+        self, messages: Sequence[Message], *, received: int, zone: ZoneInfo = SHANGHAI
+    ) -> list[Understood]:
+        """`understand` for many messages; frames are decoded together, which is a good deal quicker."""
+        if self.messages is None:
+            raise ConfigError(f"profile {self.name} has no messages: its devices only answer")
+        return self.messages.understand(messages, received=received, zone=zone)
 
     # Orders -----------------------------------------------------------------------------------------------------------
 

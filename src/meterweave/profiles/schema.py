@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 _INTEGER_TEXT = {"type": "string", "pattern": "^[+-]?([0-9]+|0[xX][0-9a-fA-F]+|[0-9a-fA-F]+[hH])$"}
 _PLAIN: dict[Kind, Json] = {
-    Kind.WORDS: {"type": ["string", "number"]},
+    Kind.WORDS: {"type": ["string", "number", "boolean"]},
     Kind.NAME: {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"},
     Kind.SCALE: {"type": ["number", "string"]},
     Kind.HEX: {"type": ["string", "number"]},
@@ -22,6 +22,8 @@ _PLAIN: dict[Kind, Json] = {
     Kind.QUANTITY: {"type": "string"},
     Kind.EVENT: {"type": "string"},
     Kind.UNIT: {"type": ["string", "number"]},
+    Kind.PATH: {"type": ["string", "number"]},
+    Kind.TOPIC: {"type": "string"},
 }
 
 
@@ -58,7 +60,7 @@ def _section(name: str, protocol: str) -> Json:
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": [key.name for key in keys if key.required],
+        "required": [key.name for key in keys if key.needed(protocol)],
         "properties": {key.name: _value(key, protocol) | {"description": key.meaning.en} for key in keys},
     }
 

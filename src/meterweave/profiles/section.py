@@ -11,9 +11,11 @@ from typing import Any
 
 from meterweave.metering.events import event_codes, event_kinds
 from meterweave.metering.quantities import Quantity, quantities
+from meterweave.profiles import topic as topics
 from meterweave.profiles import tree
-from meterweave.profiles.language import Key, Kind, sections
+from meterweave.profiles.language import JSON, MODBUS, Key, Kind, sections
 from meterweave.profiles.mistake import Mistakes, Place, nearest
+from meterweave.profiles.path import Path, read_path
 from meterweave.profiles.unit import UNITS, scale
 from meterweave.text import Text
 
@@ -67,7 +69,7 @@ def read_section(node: tree.Node, name: str, protocol: str, mistakes: Mistakes) 
         if found is not None:
             section.values[word] = found
     for key in keys.values():
-        if key.required and key.applies(protocol) and key.name not in entries:
+        if key.needed(protocol) and key.name not in entries:
             mistakes.add(node.place, f"{key.name} is missing in this {name}", f"此{name}缺少{key.name}", key.meaning)
     return section
 
@@ -76,10 +78,23 @@ def _unknown(word: str, place: Place, keys: Mapping[str, Key], protocol: str, mi
     known = [key.name for key in keys.values() if key.applies(protocol)]
     if word in keys:
         whose = ", ".join(keys[word].protocols)
-        hint = Text(f"it belongs to {whose}", f"它属于{whose}")
+        hint = _WHY.get((protocol, word), Text(f"it belongs to {whose}", f"它属于{whose}"))
         mistakes.add(place, f"protocol {protocol} has no key {word!r} here", f"协议{protocol}在此没有键{word!r}", hint)
     else:
         mistakes.add(place, f"there is no key {word!r} here", f"此处没有键{word!r}", nearest(word, known))
+
+
+_NOT_ASKED = Text("the device speaks by itself and is not asked", "设备自主上报，不被询问")
+_WHY: Mapping[tuple[str, str], Text] = {
+    (JSON, "serial"): _NOT_ASKED,
+    (JSON, "polling"): _NOT_ASKED,
+    (JSON, "control"): Text("nothing can be sent to a device that only speaks", "只上报的设备无法接收命令"),
+    (MODBUS, "messages"): Text(
+        "an answer does not tell which registers it holds, so it means nothing without its question",
+        "应答不含寄存器地址，离开请求便无法理解",
+    ),
+}
+"""Why a protocol has no such key, where that is not plain."""
 
 
 def _value(key: Key, node: tree.Node, protocol: str, mistakes: Mistakes) -> Any:
@@ -262,6 +277,32 @@ def _unit(key: Key, node: tree.Scalar, mistakes: Mistakes) -> str | None:
     return node.text
 
 
+def _path(key: Key, node: tree.Scalar, mistakes: Mistakes) -> Path | None:
+    try:
+        return read_path(node.text)
+    except ValueError:
+        mistakes.add(
+            node.place,
+            f"{key.name} {node.text!r} is no path",
+            f"{key.name} {node.text!r}不是路径",
+            Text(
+                'write "data.energy[0].value"; a key with other signs as data."active power"',
+                '写作"data.energy[0].value"；含其他字符的键写作data."active power"',
+            ),
+        )
+        return None
+
+
+def _topic(key: Key, node: tree.Scalar, mistakes: Mistakes) -> topics.Topic | None:
+    if _words(key, node, mistakes) is None:
+        return None
+    fault = topics.fault(node.text)
+    if fault is not None:
+        mistakes.add(node.place, f"{node.text!r} is no topic", f"{node.text!r}不是合法主题", fault)
+        return None
+    return topics.Topic(node.text)
+
+
 _READERS: Mapping[Kind, Callable[[Key, tree.Scalar, Mistakes], Any]] = {
     Kind.WORDS: _words,
     Kind.NAME: _name,
@@ -273,4 +314,6 @@ _READERS: Mapping[Kind, Callable[[Key, tree.Scalar, Mistakes], Any]] = {
     Kind.QUANTITY: _quantity,
     Kind.EVENT: _event,
     Kind.UNIT: _unit,
+    Kind.PATH: _path,
+    Kind.TOPIC: _topic,
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from meterweave.profiles.mistake import Mistake, Mistakes, Place, ProfileError
+from meterweave.profiles.mistake import NO_HINT, Mistake, Mistakes, Place, ProfileError
 from meterweave.text import Text
 
 SIZE_MAX = 64 * 1024
@@ -87,14 +87,21 @@ def parse(text: str, file: str) -> Node:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
         problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise _refusal(file, Text(f"this is no YAML: {problem}", f"不是合法的YAML：{problem}"), place) from None
+        hint = _BRACKET if error.problem and "got '['" in error.problem else NO_HINT
+        raise _refusal(file, Text(f"this is no YAML: {problem}", f"不是合法的YAML：{problem}"), place, hint) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an escape that names no character
         reason = str(error).splitlines()[0]
         raise _refusal(file, Text(f"this is no YAML: {reason}", f"不是合法的YAML：{reason}")) from None
 
 
-def _refusal(file: str, text: Text, place: Place | None = None) -> ProfileError:
-    return ProfileError(file, [Mistake(place or Place(1, 1), text)])
+_BRACKET = Text(
+    'within braces a text that has a bracket stands in quotes: {path: "data.energy[0].value"}',
+    '花括号内含方括号的文本须加引号：{path: "data.energy[0].value"}',
+)
+
+
+def _refusal(file: str, text: Text, place: Place | None = None, hint: Text = NO_HINT) -> ProfileError:
+    return ProfileError(file, [Mistake(place or Place(1, 1), text, hint)])
 
 
 class _Builder:

@@ -62,7 +62,7 @@ def test_the_words_of_an_answer():
     assert found["unit address"] == ("17", "")
     assert found["total active energy"] == ("1.27", "kWh")
     [registers] = [field for field in explain(REPLY) if field.name.en == "registers"]
-    assert registers.meaning.en == "AcuRev 1310 energy block, by its length"
+    assert registers.meaning.en == "submeter 1310/1312 energy block, by its length"
 
 
 def test_the_words_of_a_write():

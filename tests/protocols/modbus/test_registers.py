@@ -47,10 +47,10 @@ def test_status_blocks_have_a_clock():
         (0x200, 72, None, "status_8"),
         (0x0000, 10, None, "energy"),
         (0x0000, 12, None, None),  # single- and three-phase meters differ
-        (0x0000, 12, "Acrel DDSY1352", "ddsy_instant"),
-        (0x0000, 12, "Acrel DTSY1352", "dtsy_energy"),
+        (0x0000, 12, "DDSY1352", "ddsy_instant"),
+        (0x0000, 12, "DTSY1352", "dtsy_energy"),
         (0x0201, 3, None, "status"),
-        (0x0900, 6, None, "acurev_energy"),
+        (0x0900, 6, None, "submeter_energy"),
         (0x0900, 5, None, None),
         (0x0900, 15, None, "adf_system"),
         (0x9999, 1, None, None),
@@ -87,8 +87,8 @@ def test_an_answer_is_understood_by_its_request():
 def test_a_guess_can_be_held_to_a_model():
     reply = Frame(1, 3, bytes([12]) + bytes(12))
     assert span(reply).guessed
-    assert span(reply, model="AcuRev 1310").block.name == "acurev_energy"
-    assert span(reply, model="Acrel ADF300") is None
+    assert span(reply, model="1310/1312").block.name == "submeter_energy"
+    assert span(reply, model="ADF300") is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_values_cut_at_the_edge_are_left_out():
         (set_relay(1, Relay.CLOSE), "forced close"),
         (set_relay(1, Relay.RELEASE), "forced control off"),
         (build(1, "request", 16, {"address": 0x57, "registers": [7, 7]}), "forced relay control"),
-        (read_block(1, blocks()["status"]), "Acrel DDSY/DTSY status block"),
+        (read_block(1, blocks()["status"]), "DDSY/DTSY status block"),
         (build(1, "request", 3, {"address": 0x201, "count": 3}), None),
         (Frame(1, 3, bytes([2, 0, 0])), None),
     ],

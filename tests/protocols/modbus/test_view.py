@@ -115,9 +115,9 @@ def test_a_write_from_its_values():
 
 
 REQUEST = {"kind": "request", "unit": 1, "function": 16, "address": "0x0057"}
-TIME = {"protocol": "acrel-4g", "command": "0x93"}
+TIME = {"protocol": "prepaid-4g", "command": "0x93"}
 SAID = {
-    "protocol": "acrel-4g",
+    "protocol": "prepaid-4g",
     "command": "0x84",
     "serial": "1",
     "iccid": "2",
@@ -162,13 +162,13 @@ SAID = {
         (TIME | {"time": "2021-10-21T19:36:42", "weekday": 999}, "weekday"),
         (TIME | {"command": 0x93}, "command"),
         (TIME | {"command": "0x193"}, "command"),
-        ({"protocol": "acrel-4g", "command": "0x90", "inner": 1}, "inner"),
+        ({"protocol": "prepaid-4g", "command": "0x90", "inner": 1}, "inner"),
         (SAID | {"serial": "é"}, "serial"),
         (SAID | {"serial": "1" * 21}, "serial"),
         (SAID | {"rssi": 256}, "rssi"),
         (SAID | {"versions": ["0001"]}, "versions"),
         (SAID | {"versions": ["01", "02", "03"]}, "versions"),
-        ({"protocol": "acrel-4g", "command": "0x91", "serial": "1", "records": {}}, "records"),
+        ({"protocol": "prepaid-4g", "command": "0x91", "serial": "1", "records": {}}, "records"),
     ],
 )
 def test_the_field_at_fault_is_named(found, word):
@@ -177,8 +177,8 @@ def test_the_field_at_fault_is_named(found, word):
 
 
 def test_an_empty_envelope_needs_no_body():
-    assert from_json({"protocol": "acrel-4g", "command": "0x84"}) == Envelope(0x84)
-    assert from_json({"protocol": "acrel-4g", "command": "0x55", "serial": "1"}) == Envelope(0x55)
+    assert from_json({"protocol": "prepaid-4g", "command": "0x84"}) == Envelope(0x84)
+    assert from_json({"protocol": "prepaid-4g", "command": "0x55", "serial": "1"}) == Envelope(0x55)
 
 
 def test_every_block_has_a_name_in_json():

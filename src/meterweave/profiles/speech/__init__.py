@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from meterweave.profiles.language import CJT188, DLT645, DLT645_1997, DLT698, MBUS, MODBUS
+from meterweave.profiles.language import CJT188, DLT645, DLT645_1997, DLT698, JSON, MBUS, MODBUS
 from meterweave.profiles.speech.base import (
     Access,
     Cell,
@@ -55,6 +55,10 @@ def speech(protocol: str) -> Speech:
         from meterweave.profiles.speech.cjt188 import Cjt188Speech  # noqa: PLC0415
 
         return Cjt188Speech()
+    if protocol == JSON:
+        from meterweave.profiles.speech.json import JsonSpeech  # noqa: PLC0415
+
+        return JsonSpeech()
     from meterweave.profiles.speech.mbus import MbusSpeech  # noqa: PLC0415
 
     assert protocol == MBUS  # the language has no other

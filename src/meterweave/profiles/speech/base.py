@@ -227,6 +227,7 @@ class Holder(Protocol):
     """The simulated device that a speech answers for."""
 
     address: str
+    utility: str
     settings: Settings
     cells: Sequence[Cell]
     session: dict[str, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -338,10 +338,11 @@ def _in(cell: Cell, body: mbus.VariableData) -> Sent | None:
 
 def _identity(device: Holder) -> SecondaryAddress:
     digits = device.address if device.settings.secondary else device.address.zfill(8)
-    return SecondaryAddress(digits, SIMULATED_MANUFACTURER, 1, _MEDIUM_OTHER)
+    return SecondaryAddress(digits, SIMULATED_MANUFACTURER, 1, _MEDIA[device.utility])
 
 
-_MEDIUM_OTHER = 0x00
+_MEDIA: Mapping[str, int] = {"electricity": 2, "gas": 3, "heat": 4, "water": 7}
+"""What a simulated device says that it measures."""
 
 
 def _pages(device: Holder) -> list[mbus.Long]:

@@ -217,7 +217,8 @@ class ModbusSpeech(Speech):
             words = EXCEPTION_WORDS.get(said.data[0], Text(f"exception {said.data[0]}", f"异常码{said.data[0]}"))
             return refusal(f"the device refuses: {words.en}", f"设备拒绝：{words.zh}")
         if request.purpose is Purpose.ORDER:
-            return Heard() if said.data[:4] == asked.data[:4] else NOT_THIS_DEVICE
+            whole = asked.data[:4] if asked.function == WRITE_MANY else asked.data
+            return Heard() if said.data == whole else NOT_THIS_DEVICE
         if not _fits(said, asked):
             return NOT_THIS_DEVICE
         first = int.from_bytes(asked.data[:2], "big")

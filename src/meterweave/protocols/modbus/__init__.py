@@ -1,4 +1,4 @@
-"""Modbus RTU on prepaid electricity meters, and the TCP envelope of their 4G models (Acrel DDSY1352, DTSY1352, ADF300).
+"""Modbus RTU on prepaid electricity meters, and the TCP envelope of their 4G models.
 
 pymodbus knows the protocol; here are the meters: their registers, relays, clocks and uploads.
 
@@ -61,7 +61,7 @@ def _meter_text(key: int) -> str:
 CODEC = Codec(
     name="modbus",
     title=Text("Modbus RTU prepaid meters and their 4G envelope", "Modbus-RTU预付费电能表及其4G报文"),
-    aliases=("modbus-rtu", "modbus-prepaid", "acrel-4g"),
+    aliases=("modbus-rtu", "modbus-prepaid", "prepaid-4g"),
     decoder=FrameDecoder,
     decode=decode,
     encode=encode,

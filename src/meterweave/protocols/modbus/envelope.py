@@ -1,4 +1,4 @@
-"""The maker's TCP envelope of 4G and NB meters (Acrel): ``7B 7B command body CRC 7D 7D``.
+"""The TCP envelope of prepaid 4G and NB meters: ``7B 7B command body CRC 7D 7D``.
 
 CRC-16/MODBUS over command and body, low octet first. The body may hold 7D 7D, so that only a right CRC in front of it
 tells the end.

@@ -25,7 +25,7 @@ from meterweave.protocols.modbus.words import Clock
 
 Json = dict[str, Any]
 
-PROTOCOL, KIND = "acrel-4g", "acrel_4g"
+PROTOCOL, KIND = "prepaid-4g", "prepaid_4g"
 CLOCK = Clock(7)
 
 
