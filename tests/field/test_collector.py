@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pty
+import socket
+import threading
 import tty
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 import pytest
+import structlog
 
 from meterweave.errors import ConfigError, MeterweaveError
 from meterweave.field.collector import BusyError, Collector, CollectorSettings
@@ -15,7 +19,18 @@ from meterweave.field.line import End
 from meterweave.field.plan import Bus as BusKind
 from meterweave.field.plan import DevicePlan, LinePlan
 from meterweave.field.poller import CALLS_MAX, Told
-from meterweave.field.ports import Link, ModbusTcpPort, Port, SerialPort, TcpPort
+from meterweave.field.ports import (
+    BURST_MAX,
+    CHUNK,
+    OCTETS_S_MAX,
+    FloodError,
+    Flow,
+    Link,
+    ModbusTcpPort,
+    Port,
+    SerialPort,
+    TcpPort,
+)
 from meterweave.metering.batch import ReadingBatch, Source
 from meterweave.metering.events import Event, event_codes
 from meterweave.profiles import Device, shipped
@@ -24,7 +39,7 @@ from tests.field.wire import Bus, SerialServer
 
 MODBUS = shipped("prepaid-modbus-single-phase")
 QUICK = CollectorSettings(tick_s=0.02, keep_again_s=0.02, open_again_s=0.02, open_again_max_s=0.05)
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def line_of(
@@ -98,7 +113,7 @@ def run(test: Coroutine[None, None, None]) -> None:
 def test_the_readings_of_all_lines_come_in_batches_of_one_moment() -> None:
     async def test() -> None:
         meters = {"a": [101, 102], "b": [201], "c": [301, 302, 303]}
-        plans = [line_of(name, some, latency_s=PATIENCE_S) for name, some in meters.items()]
+        plans = [line_of(name, some, latency_s=PATIENCE_S / 20) for name, some in meters.items()]
         kept = Kept()
         servers = [SerialServer(bus_of(plan)) for plan in plans]
         async with servers[0], servers[1], servers[2]:
@@ -450,5 +465,69 @@ def test_a_call_that_nobody_waits_for_any_more_sends_nothing() -> None:
             await collector.ask(1, [MODBUS.trip("1")])
         for call in calls:
             call.cancel()
+
+    run(test())
+
+
+@pytest.mark.parametrize("said", [b"\x01", wrap(b"\x01\x03\x02\x00\x00\x44\x44", 9)])
+def test_a_peer_that_sends_without_end_is_left_and_holds_up_nobody(said: bytes) -> None:
+    async def test() -> None:
+        class Peer(threading.Thread):
+            """Sends as fast as it can, in a thread so that only the socket is between it and us."""
+
+            def run(self) -> None:
+                with contextlib.suppress(OSError):
+                    connection, _ = listening.accept()
+                    while True:
+                        connection.sendall(said * (65536 // len(said)))
+
+        kind = BusKind.MODBUS_TCP if len(said) > 1 else BusKind.RS485
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            peer, where = Peer(daemon=True), listening.getsockname()
+            peer.start()
+            port = ModbusTcpPort(*where) if kind is BusKind.MODBUS_TCP else TcpPort(*where)
+            collector = Collector([(line_of("a", [1], kind=kind), port)], Kept(), CollectorSettings(tick_s=0.02))
+            lane, rounds = collector.lanes["a"], 0
+
+            async def work() -> None:
+                nonlocal rounds
+                while not lane.is_lost:
+                    await asyncio.sleep(0)
+                    rounds += 1
+
+            async with asyncio.timeout(PATIENCE_S):
+                await running(collector, work())
+        assert lane.counters.lost == 1
+        assert rounds > BURST_MAX // CHUNK  # others had their turn after each piece
+        peer.join(PATIENCE_S)
+        assert not peer.is_alive()
+
+    run(test())
+
+
+def test_what_a_line_carries_is_no_flood() -> None:
+    flow = Flow(0.0)
+    flow.heard(BURST_MAX, 0.0)
+    for second in range(1, 100):
+        flow.heard(OCTETS_S_MAX, float(second))
+    with pytest.raises(FloodError):
+        flow.heard(1, 99.0)
+
+
+def test_strangers_of_one_address_are_told_of_once_in_a_while() -> None:
+    async def test() -> None:
+        listener = DtuListener(register_s=PATIENCE_S)
+        listener.port(b"dtu-a")
+        where = await listener.start("127.0.0.1", 0)
+        with structlog.testing.capture_logs() as lines:
+            for _ in range(5):
+                reader, writer = await asyncio.open_connection(*where)
+                writer.write(b"stranger")
+                async with asyncio.timeout(PATIENCE_S):
+                    assert await reader.read() == b""
+                writer.close()
+        assert listener.refused == 5
+        assert [one["event"] for one in lines] == ["dtu refused"]
+        listener.stop()
 
     run(test())

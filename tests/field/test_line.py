@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from meterweave.field.line import HUSH_MAX_S, End, Line, Question, Result, Send, Wait
@@ -10,6 +12,7 @@ from meterweave.profiles import Answer, Device, Request, shipped
 PROFILE = shipped("prepaid-modbus-single-phase")
 PACE = Pace(character_s=11 / 9600, silence_s=0.02, reply_s=0.5, gap_s=0.1)
 FIRST, SECOND = PROFILE.requests("17")[:2]
+ANSWER = Answer()
 
 
 def question(request: Request, who: int = 1, attempts_max: int = 3) -> Question[Answer]:
@@ -183,3 +186,47 @@ def test_what_was_on_its_way_over_a_lost_port_is_forgotten(line: Line[Answer]) -
     sent(line, 0.2)
     line.heard(reply(FIRST), 0.3)
     assert result(line, 0.3).end is End.ANSWERED
+
+
+def test_after_an_opening_nothing_is_asked_and_nothing_heard_is_an_answer_for_a_while(line: Line[Answer]) -> None:
+    line.hush(11.0)
+    line.ask(question(FIRST), 10.0)
+    assert line.step(10.0) == Wait(11.0)
+    assert not line.is_sent
+    line.heard(reply(FIRST), 10.9)
+    assert sent(line, 10.9) == 11.0
+    assert line.is_sent
+    assert (line.counters.frames_foreign, line.counters.answered) == (1, 0)
+    line.heard(reply(FIRST), 11.1)
+    assert result(line, 11.1).end is End.ANSWERED
+
+
+def mirrored(line: Line[Answer], now: float, copies: int) -> End:
+    """How an order ends that is answered by its own octets so often, the line's echo included."""
+    asked = replace(question(FIRST, attempts_max=1), take=lambda frame: ANSWER, mirrored=True)
+    line.ask(asked, now)
+    now = sent(line, now)
+    line.heard(FIRST.octets * copies, now + 0.05)
+    step = line.step(now + 0.05)
+    return (step if isinstance(step, Result) else result(line, missed(line, now + 0.05))).end
+
+
+def test_an_answer_that_is_the_request_once_more_is_told_from_an_echo(line: Line[Answer]) -> None:
+    line.ask(question(SECOND), 0.0)
+    sent(line, 0.0)
+    line.heard(reply(SECOND), 0.1)
+    result(line, 0.1)
+    assert mirrored(line, 1.0, 1) is End.ANSWERED  # the line was seen to echo nothing
+
+
+def test_on_a_line_that_echoes_the_echo_of_an_order_is_no_answer(line: Line[Answer]) -> None:
+    line.ask(question(SECOND), 0.0)
+    sent(line, 0.0)
+    line.heard(SECOND.octets + reply(SECOND), 0.1)
+    result(line, 0.1)
+    assert mirrored(line, 1.0, 1) is End.BROKEN
+    assert mirrored(line, 10.0, 2) is End.ANSWERED
+
+
+def test_where_nobody_knows_whether_a_line_echoes_a_copy_is_no_answer(line: Line[Answer]) -> None:
+    assert mirrored(line, 0.0, 1) is End.BROKEN

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from meterweave.field.line import End
+from meterweave.field.plan import BUS_PROTOCOLS, DevicePlan, LinePlan, answers_s
 from meterweave.field.plan import Bus as BusKind
-from meterweave.field.plan import DevicePlan, LinePlan
 from meterweave.field.poller import CALLS_MAX, Call, Called, Poller, Told
-from meterweave.profiles import Device, Profile, shipped, texts
+from meterweave.profiles import Device, Profile, parse, shipped, texts
 from tests.field.wire import Bus, Wire
 
 MODBUS = shipped("prepaid-modbus-single-phase")
@@ -28,12 +28,12 @@ def wire_of(
     )
     bus_kind = BusKind.MBUS if profile.protocol == "mbus" else BusKind.RS485
     poller = Poller(LinePlan(name="a", devices=plans, bus=bus_kind, baud=baud, **how))  # type: ignore[arg-type]
-    poller.opened()
+    poller.opened(0.0)
     bus = Bus([Device(profile, plan.address) for plan in plans])
     return poller, Wire(poller, bus, baud=baud)
 
 
-@pytest.mark.parametrize("name", texts())
+@pytest.mark.parametrize("name", [name for name in texts() if shipped(name).protocol in BUS_PROTOCOLS])
 def test_devices_of_every_shipped_profile_are_read_whole(name: str) -> None:
     profile = shipped(name)
     poller, wire = wire_of(3, profile, baud=profile.settings.baud, period_s=900)
@@ -166,7 +166,7 @@ def test_a_lost_port_is_nobodys_fault_and_a_new_one_tries_the_silent_again() -> 
     wire.bus.dead = set()
     poller.lost()
     wire.coming.clear()
-    poller.opened()
+    poller.opened(wire.now)
     wire.run(wire.now + 10)
     assert poller.known(2) is None
     assert poller.counters[1].polls_failed == 0
@@ -235,3 +235,44 @@ def test_an_order_on_its_way_when_the_port_is_lost_may_have_been_obeyed() -> Non
     wire.run(wire.now + 0.01)
     poller.lost()
     assert called == [Called((), End.LOST, 1)]
+
+
+def test_an_order_that_still_waits_for_the_line_when_the_port_is_lost_was_not_sent() -> None:
+    poller, wire = wire_of(1)
+    called: list[Called] = []
+    poller.opened(wire.now)
+    poller.call(Call(1, [MODBUS.trip("1")], called.append))
+    wire.run(wire.now + 0.05)
+    poller.lost()
+    assert (called, wire.sent) == ([Called((), End.LOST, 0)], [])
+
+
+def test_a_line_just_opened_is_silent_until_nobody_who_was_asked_before_can_answer() -> None:
+    poller, wire = wire_of(1)
+    begun = wire.now
+    poller.opened(begun)
+    wire.run(begun + 5)
+    assert wire.sent[0][0] >= begun + answers_s(poller.plan) > begun + MODBUS.settings.timeout_ms / 1000
+    poller.opened(wire.now, wire.now + 60)
+    before = len(wire.sent)
+    poller.call(Call(1, MODBUS.requests("1"), lambda called: None))
+    wire.run(wire.now + 59)
+    assert len(wire.sent) == before
+    wire.run(wire.now + 5)
+    assert len(wire.sent) > before
+
+
+@pytest.mark.parametrize("function", [5, 6, 16])
+def test_an_order_is_done_whatever_the_function_that_carries_it(function: int) -> None:
+    text = texts()["prepaid-modbus-single-phase"]
+    old = "trip: {register: 0057H, values: [1, 1], proven: yes}"
+    assert old in text
+    profile = parse(text.replace(old, f"trip: {{register: 0057H, function: {function}, values: [1], proven: yes}}"))
+    poller, wire = wire_of(1, profile)
+    called: list[Called] = []
+    wire.run(wire.now + 5)
+    poller.call(Call(1, [profile.trip("1")], called.append))
+    wire.run(wire.now + 5)
+    assert [(one.end, one.sent_count) for one in called] == [(End.ANSWERED, 1)]
+    assert [one.name for one in wire.bus.devices[0][0].given] == ["trip"]
+    assert poller.line.counters.frames_foreign == 0

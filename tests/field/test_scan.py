@@ -8,7 +8,7 @@ import pytest
 
 from meterweave.field.plan import Pace
 from meterweave.field.ports import Link
-from meterweave.field.scan import Cjt188Hunt, Dlt645Hunt, Hunt, MbusHunt, ModbusHunt, Scanned, scan
+from meterweave.field.scan import Cjt188Hunt, Dlt645Hunt, Hunt, MbusHunt, MbusPrimaryHunt, ModbusHunt, Scanned, scan
 from meterweave.profiles import Device, shipped
 from tests.field.wire import Bus
 
@@ -92,3 +92,26 @@ def test_a_search_in_noise_comes_to_an_end(hunt: Hunt) -> None:
     noise = Near(lambda octets: b"\x55\xaa")
     found = asyncio.run(scan(noise, hunt, PACE, requests_max=30))
     assert (found.request_count, found.complete) == (30, False)
+
+
+def test_primary_addresses_of_m_bus_are_asked_one_by_one() -> None:
+    heat = shipped("mbus-heat")
+    found = scanned(
+        MbusPrimaryHunt(range(1, 11)), Device(heat, "3"), Device(heat, "9"), Device(heat, "5"), Device(heat, "5")
+    )
+    assert [one.address for one in found.found if one.address != "5"] == ["3", "9"]
+    assert (found.found[0].whole, found.found[0].utility) == ("MTW-00000003-01-04", "heat")
+    assert (found.request_count, found.complete) == (10, True)
+
+
+def test_what_a_meter_counts_is_told_where_it_says_so() -> None:
+    gas = scanned(Cjt188Hunt(), Device(GAS, "12345678901234"))
+    assert {one.utility for one in gas.found} == {"gas"}
+
+
+def test_every_request_is_told_of() -> None:
+    told: list[tuple[int, int]] = []
+    devices = [Device(MODBUS, "2")]
+    hunt = ModbusHunt(range(1, 4))
+    asyncio.run(scan(Near(Bus(devices).feed), hunt, PACE, on_request=lambda asked, found: told.append((asked, found))))
+    assert told == [(1, 0), (2, 1), (3, 1)]

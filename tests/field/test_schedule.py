@@ -61,6 +61,7 @@ def test_a_plan_without_enough_time_is_refused_with_the_arithmetic() -> None:
             "dlt645 and modbus: give each protocol its own line",
         ),
         (LinePlan(name="a", devices=devices(1, METER), bus=Bus.MODBUS_TCP), "carries Modbus only"),
+        (LinePlan(name="a", devices=devices(1, shipped("json-meter"))), "speak by themselves"),
         (LinePlan(name="a", devices=devices(1, wanted=frozenset({1}))), "nothing that meter 1 is wanted for"),
         (LinePlan(name="a", devices=devices(1, period_s=-1)), "period"),
     ],

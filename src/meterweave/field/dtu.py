@@ -7,10 +7,12 @@ only networks in that are yours, or a VPN.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Container
 
 import structlog
 
-from meterweave.errors import ConfigError
+from meterweave.field.plan import PlanError
 from meterweave.field.ports import CHUNK, Link, Port, StreamLink
 
 PACKET_MAX = 128
@@ -19,6 +21,11 @@ REGISTER_S = 15.0
 """How long a new connection may take to say who it is. [s]"""
 STRANGERS_MAX = 256
 """Connections that have not said who they are; one more is closed as it comes."""
+
+QUIET_S = 60.0
+"""After a connection was refused, none of the same address is told of in the log for so long. [s]"""
+TOLD_MAX = 1024
+"""Addresses of which it is known when they were told of."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,18 +82,31 @@ class DtuPort(Port):
 class DtuListener:
     """One TCP port to which DTUs dial.
 
+    Parameters
+    ----------
+    allowed : container of str, optional
+        The IP addresses from which they may dial; without it any.
+
     Attributes
     ----------
     refused : int
-        Connections closed since the start: strangers, too slow, or too many.
+        Connections closed since the start: from elsewhere, strangers, too slow, or too many.
     """
 
-    def __init__(self, *, register_s: float = REGISTER_S, strangers_max: int = STRANGERS_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        register_s: float = REGISTER_S,
+        strangers_max: int = STRANGERS_MAX,
+        allowed: Container[str] | None = None,
+    ) -> None:
         self.refused = 0
+        self._allowed = allowed
         self._register_s, self._strangers_max = register_s, strangers_max
         self._ports: dict[bytes, DtuPort] = {}
         self._strangers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._quiet_until: dict[str, float] = {}  # by address of the peer, the oldest first [s]
 
     def port(self, packet: bytes, heartbeat: bytes = b"") -> DtuPort:
         """The port of the DTU that registers with `packet`, which puts it on the list of those let in.
@@ -98,16 +118,27 @@ class DtuListener:
 
         Raises
         ------
-        ConfigError
+        PlanError
             If the packet is empty or too long, or another one begins like it, so that they cannot be told apart.
         """
         if not 0 < len(packet) <= PACKET_MAX:
-            raise ConfigError(f"a registration packet has 1 to {PACKET_MAX} octets, not {len(packet)}")
+            raise PlanError(
+                f"a registration packet has 1 to {PACKET_MAX} octets, not {len(packet)}",
+                f"注册包应为1至{PACKET_MAX}字节，而非{len(packet)}字节",
+            )
         for other in self._ports:
             if packet.startswith(other) or other.startswith(packet):
-                raise ConfigError(f"registration packets {packet.hex()} and {other.hex()} begin alike: change one")
+                raise PlanError(
+                    f"registration packets {packet.hex()} and {other.hex()} begin alike: change one",
+                    f"注册包{packet.hex()}与{other.hex()}开头相同，请修改其一",
+                )
         self._ports[packet] = DtuPort(packet, heartbeat)
         return self._ports[packet]
+
+    def forget(self, packet: bytes) -> None:
+        """Let the DTU of this packet in no more, and close its connections."""
+        if port := self._ports.pop(packet, None):
+            port.close()
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen; where, in case `port` is 0."""
@@ -125,6 +156,10 @@ class DtuListener:
             port.close()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        if self._allowed is not None and (peer is None or peer[0] not in self._allowed):
+            self._refuse(writer, "not from a network that may dial")
+            return
         if len(self._strangers) >= self._strangers_max:
             self._refuse(writer, "too many connections that have not registered")
             return
@@ -159,5 +194,12 @@ class DtuListener:
 
     def _refuse(self, writer: asyncio.StreamWriter, why: str) -> None:
         self.refused += 1
-        _log.warning("dtu refused", peer=writer.get_extra_info("peername"), why=why)
+        peer, now = writer.get_extra_info("peername"), time.monotonic()
+        host = str(peer[0]) if peer else ""
+        if now >= self._quiet_until.get(host, 0.0):
+            self._quiet_until.pop(host, None)
+            self._quiet_until[host] = now + QUIET_S
+            if len(self._quiet_until) > TOLD_MAX:
+                del self._quiet_until[next(iter(self._quiet_until))]
+            _log.warning("dtu refused", peer=peer, why=why, refused=self.refused)
         writer.close()

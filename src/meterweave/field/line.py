@@ -4,7 +4,11 @@ A `Line` decides and touches neither port nor clock: it is told what was heard a
 until when to wait. Times are seconds of one clock that never goes back.
 
 Some answers do not say what they answer: one of Modbus names its device but not its registers. So when a request was
-repeated and both copies may yet be answered, the line waits for the second answer before anything else is asked.
+repeated and both copies may yet be answered, the line waits for the second answer before anything else is asked. And a
+line that has just been opened is listened to before anything is asked: somebody before us may yet be answered.
+
+Some answers are the request once more: those of Modbus to orders that write one value. A line may also echo what is
+sent. Whether it does shows in what else is asked; until that is known such a copy is no answer.
 """
 
 from __future__ import annotations
@@ -57,6 +61,8 @@ class Question(Generic[_Answer]):
     """What a whole frame answers; None where it is no answer to this question."""
     pace: Pace
     attempts_max: int = 1
+    mirrored: bool = False
+    """Whether the answer may be the request once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,9 @@ class Line(Generic[_Answer]):
         self._last: Question[_Answer] | None = None
         self._late_left = 0  # second answers to `_last` that may still come
         self._waiting = False  # for an answer, the request being out
-        self._clear_at = self._asked_at = self._answer_by = self._whole_by = self._by = 0.0
+        self._clear_at = self._asked_at = self._answer_by = self._whole_by = self._by = self._hush_until = 0.0
+        self._echoes: bool | None = None  # whether the line does; None: it is not known yet
+        self._echo_due = False  # one of the request that is out may come
         self._silent = self._broken = 0
         self._heard_octets = False
 
@@ -122,6 +130,16 @@ class Line(Generic[_Answer]):
     def busy(self) -> bool:
         """Whether a question is open, or its result not yet taken."""
         return self._question is not None or self._result is not None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the question that is open, or whose result is not taken, went out; be it once."""
+        began = self._question is not None and (self._waiting or self._silent + self._broken > 0)
+        return began or self._result is not None
+
+    def hush(self, until: float) -> None:
+        """Ask nothing before this moment, and take nothing heard before for an answer: the line was opened. [s]"""
+        self._hush_until = until
 
     def ask(self, question: Question[_Answer], now: float) -> None:
         """Begin a question; the one before has to be over."""
@@ -144,7 +162,7 @@ class Line(Generic[_Answer]):
         if not self._waiting:
             own = self._question.pace
             hush_s = HUSH_MAX_S + own.silence_s + own.pause_s + own.reply_s
-            clear_at = min(self._clear_at, self._asked_at + hush_s)
+            clear_at = max(self._hush_until, min(self._clear_at, max(self._asked_at, self._hush_until) + hush_s))
             return self._send(self._question, now) if now >= clear_at else Wait(clear_at)
         if now < self._by:
             return Wait(self._by)
@@ -168,6 +186,7 @@ class Line(Generic[_Answer]):
         self._question = self._result = self._last = None
         self._waiting = False
         self._late_left = 0
+        self._echoes = None
         self._decoder = self._new_decoder()
 
     def _send(self, question: Question[_Answer], now: float) -> Send:
@@ -177,6 +196,7 @@ class Line(Generic[_Answer]):
         frame_s = min(self._decoder.size_max, FRAME_MAX) * question.pace.character_s
         self._whole_by = self._answer_by + frame_s + question.pace.gap_s
         self._waiting, self._heard_octets = True, False
+        self._echo_due = self._echoes is not False
         self.counters.asked += 1
         return Send(question.octets)
 
@@ -198,13 +218,17 @@ class Line(Generic[_Answer]):
                 self._hear_late(event, now)
 
     def _hear(self, question: Question[_Answer], frame: bytes, now: float) -> None:
-        if frame == question.octets.lstrip(WAKE_UP):
-            return  # a line may echo what is sent
+        if frame == question.octets.lstrip(WAKE_UP) and (self._echo_due or not question.mirrored):
+            self._echo_due = False
+            self._echoes = self._echoes if question.mirrored else True
+            return
         answer = question.take(frame)
         if answer is None:
             self.counters.frames_foreign += 1
             return
         self.counters.answered += 1
+        if self._echo_due and not question.mirrored:  # else it would have come by now
+            self._echoes = False
         self._late_left = self._silent + self._broken
         self._finish(question, End.ANSWERED, answer, now)
         if self._late_left:

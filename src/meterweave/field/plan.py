@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from meterweave.errors import ConfigError
 from meterweave.profiles import Profile
-from meterweave.profiles.language import MODBUS
+from meterweave.profiles.language import CJT188, DLT645, DLT645_1997, DLT698, MBUS, MODBUS
+from meterweave.text import Text
 
+BUS_PROTOCOLS = frozenset({DLT645, DLT645_1997, DLT698, CJT188, MBUS, MODBUS})
+"""What is asked on lines; devices of other protocols speak by themselves."""
 BITS = 11
 """Of an octet on the line: start, eight of data, parity or a second stop bit, stop. Without parity it is ten; eleven
 errs on the safe side."""
@@ -20,6 +23,14 @@ MODBUS_FAST_BAUD = 19200
 GAP_CHARACTERS = 20
 GAP_MIN_S = 0.1
 """A silence this long inside a frame ends it; serial servers hand octets on in pieces."""
+
+
+class PlanError(ConfigError):
+    """A line that cannot be run as it is planned."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en)
+        self.text = Text(en, zh)
 
 
 class Bus(Enum):
@@ -74,11 +85,21 @@ class LinePlan:
 
     def __post_init__(self) -> None:
         for name in ("attempts_max", "back_off_max_s"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"line {self.name}: {name} must be positive, not {getattr(self, name)}")
+            if (value := getattr(self, name)) <= 0:
+                raise PlanError(
+                    f"line {self.name}: {name} must be positive, not {value}",
+                    f"线路{self.name}：{name}须为正数，不能为{value}",
+                )
         for name in ("latency_s", "turnaround_s", "baud"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"line {self.name}: {name} must not be negative, it is {getattr(self, name)}")
+            if (value := getattr(self, name)) < 0:
+                raise PlanError(
+                    f"line {self.name}: {name} must not be negative, it is {value}",
+                    f"线路{self.name}：{name}不能为负数（{value}）",
+                )
+
+
+QUESTION_OCTETS = 64
+"""About as long as a request gets."""
 
 
 class Pace(NamedTuple):
@@ -111,3 +132,9 @@ def pace(line: LinePlan, profile: Profile) -> Pace:
         max(GAP_MIN_S, GAP_CHARACTERS * character_s) + line.latency_s,
         own.pause_ms / 1000,
     )
+
+
+def answers_s(line: LinePlan) -> float:
+    """How long after a request was sent an answer may yet begin, whatever device of `line` was asked. [s]"""
+    paces = {id(device.profile): pace(line, device.profile) for device in line.devices}
+    return max(one.reply_s + QUESTION_OCTETS * one.character_s for one in paces.values())

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-from meterweave.field.line import End, Line, Question, Result, Send, Wait
-from meterweave.field.plan import DevicePlan, LinePlan, pace
+from meterweave.field.line import WAKE_UP, End, Line, Question, Result, Send, Wait
+from meterweave.field.plan import DevicePlan, LinePlan, answers_s, pace
 from meterweave.field.schedule import FOLLOWS_MAX, Schedule
 from meterweave.profiles import Answer, Profile, Purpose, Request
 from meterweave.text import Text
@@ -94,6 +94,8 @@ class Call:
     done: Callable[[Called], None]
     dropped: bool = False
     """Whether nobody waits any more; then it is not begun."""
+    begun: bool = False
+    """Whether its turn has come; then it ends soon, one way or the other."""
     answers: list[Answer] = field(default_factory=list)
     sent_count: int = 0
 
@@ -144,17 +146,25 @@ class Poller:
         """Octets of the line."""
         self.line.heard(octets, now)
 
-    def opened(self) -> None:
-        """The port is open."""
+    def opened(self, now: float, hush_until: float = 0.0) -> None:
+        """The port is open; nothing is asked before what was asked over it earlier can be answered no more.
+
+        Parameters
+        ----------
+        hush_until : float
+            Until when whoever had the port before may be answered. [s]
+        """
         self.line.counters.opened += 1
+        self.line.hush(max(now + answers_s(self.plan), hush_until))
         self.schedule.try_again()
 
     def lost(self) -> None:
         """The port was lost: whose turn it was has it again, and nobody is to blame."""
         self.line.counters.lost += 1
+        was_sent = self.line.is_sent
         self.line.forget()
         if self._call is not None:
-            self._call.sent_count += self._request is not None
+            self._call.sent_count += was_sent
             self._end_call(self._call, End.LOST)
         self._end()
 
@@ -166,8 +176,15 @@ class Poller:
         self._calls = deque([*waiting, call])
         return True
 
+    def end_calls(self) -> None:
+        """The line is given up: who waits for it is told that nothing was sent."""
+        calls, self._calls = self._calls, deque()
+        for call in calls:
+            if not call.dropped:
+                call.done(Called((), End.LOST, 0))
+
     def take(self) -> tuple[list[Got], list[Notice]]:
-        """Answers and notices since the last call."""
+        """Answers, those to calls too, and notices since the last call."""
         got, notices = self._got, self._notices
         self._got, self._notices = [], []
         return got, notices
@@ -195,6 +212,7 @@ class Poller:
         while self._calls:
             call = self._calls.popleft()
             if not call.dropped:
+                call.begun = True
                 self._call, self._index = call, self._index_of[call.meter]
                 self._left.extend(call.requests)
                 return True
@@ -212,23 +230,25 @@ class Poller:
     def _question(self, index: int, device: DevicePlan, request: Request) -> Question[Answer]:
         # Who did not answer last time is asked once until it does: repetitions are for what gets lost on the way.
         attempts = 1 if self.schedule.failures(index) and not self._has_answered else self.plan.attempts_max
+        is_order = request.purpose is Purpose.ORDER
         if self._call is not None:  # an order is sent once: who did not answer it may have obeyed
-            attempts = 1 if request.purpose is Purpose.ORDER else self.plan.attempts_max
-        return Question(
-            index, request.octets, taker(device.profile, request), pace(self.plan, device.profile), attempts
-        )
+            attempts = 1 if is_order else self.plan.attempts_max
+        take = taker(device.profile, request)
+        mirrored = is_order and take(request.octets.lstrip(WAKE_UP)) is not None
+        return Question(index, request.octets, take, pace(self.plan, device.profile), attempts, mirrored)
 
     def _over(self, result: Result[Answer], now: float) -> None:
         assert self._index is not None  # a question has a turn
         device = self.plan.devices[self._index]
         self._count(device, result)
+        if result.answer is not None:
+            self._got.append(Got(device, result.answer))
         if self._call is not None:
             self._over_call(self._call, result)
         elif result.answer is None:
             self._end_turn(self._index, answered=False, end=result.end)
         else:
             self._has_answered = True
-            self._got.append(Got(device, result.answer))
             if not self._goes_on(result.answer):
                 self._end_turn(self._index, answered=True, end=result.end)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -21,12 +22,20 @@ CHUNK = 4096
 """Most octets taken at once; a link that is not read holds no more than a few of these."""
 HELD_MAX = 4 * CHUNK
 """Octets of a serial port that nobody took; more are lost, as they would be in the port itself."""
+OCTETS_S_MAX = 32 * 1024
+"""Most octets a second that a peer may go on sending, many times what a line carries; with more the link is lost."""
+BURST_MAX = 256 * 1024
+"""Octets that may come at once nevertheless."""
 CONNECT_S = 10.0
 WRITE_OCTETS_MAX = 4096
 """Octets to a peer that takes none; with more the link is given up."""
 UNACKNOWLEDGED_MS = 20_000
 """After so long without a sign that the peer's machine lives the link is given up."""
 PARITIES: Mapping[str, str] = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
+
+
+class FloodError(ConnectionError):
+    """The other side sends more than any line carries."""
 
 
 class Link(ABC):
@@ -79,6 +88,7 @@ class StreamLink(Link):
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: bytes = b"") -> None:
         self._reader, self._writer, self._first = reader, writer, first
+        self._flow = Flow(time.monotonic())
         watch_over(writer.get_extra_info("socket"))
 
     def send(self, octets: bytes) -> None:
@@ -96,10 +106,27 @@ class StreamLink(Link):
         octets = await self._reader.read(CHUNK)
         if not octets:
             raise ConnectionResetError("the other side closed the connection")
+        self._flow.heard(len(octets), time.monotonic())
+        if len(octets) == CHUNK:  # more is there already, and reading it would not give way to others
+            await asyncio.sleep(0)
         return octets
 
     def close(self) -> None:
         self._writer.close()
+
+
+class Flow:
+    """How much a peer sends: `BURST_MAX` octets at once, `OCTETS_S_MAX` a second in the long run."""
+
+    def __init__(self, now: float) -> None:
+        self._since, self._octets = now, 0.0
+
+    def heard(self, count: int, now: float) -> None:
+        """So many octets came; raises `FloodError` where they are too many."""
+        self._octets = max(0.0, self._octets - (now - self._since) * OCTETS_S_MAX) + count
+        self._since = now
+        if self._octets > BURST_MAX:
+            raise FloodError("the other side sends more octets than any line carries")
 
 
 def watch_over(link: socket.socket) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,12 +18,13 @@ from meterweave.errors import DecodeError
 from meterweave.field.plan import Pace
 from meterweave.field.ports import Link
 from meterweave.protocols import cjt188, dlt645, mbus, modbus
-from meterweave.protocols.cjt188.meter import WILDCARD_TYPE, meter_kind
+from meterweave.protocols.cjt188.meter import WILDCARD_TYPE, Medium, meter_kind
 from meterweave.protocols.codec import Codec
 from meterweave.protocols.dlt645 import commands
 from meterweave.protocols.dlt645.address import WILDCARD, matches
 from meterweave.protocols.mbus.header import SecondaryAddress, manufacturer_code, medium_name
 from meterweave.protocols.mbus.search import Search
+from meterweave.protocols.mbus.words import PRIMARY_MAX
 from meterweave.protocols.modbus.rtu import UNIT_MAX
 from meterweave.protocols.stream import Garbage
 from meterweave.text import Text
@@ -34,6 +35,22 @@ WAKE_UP = 4
 """Octets FEH before a request where the protocol has them."""
 
 
+_ELECTRICITY, _WATER, _GAS, _HEAT = "electricity", "water", "gas", "heat"
+_UTILITIES_188 = {
+    Medium.COLD_WATER: _WATER,
+    Medium.HOT_WATER: _WATER,
+    Medium.GAS: _GAS,
+    Medium.HEAT: _HEAT,
+    Medium.COOLING: _HEAT,
+}
+_UTILITIES_MBUS = {
+    0x02: _ELECTRICITY,
+    0x03: _GAS,
+    **dict.fromkeys((0x06, 0x07, 0x15, 0x16, 0x17), _WATER),
+    **dict.fromkeys((0x04, 0x0A, 0x0B, 0x0C, 0x0D), _HEAT),
+}
+
+
 class Found(NamedTuple):
     """One meter."""
 
@@ -41,6 +58,10 @@ class Found(NamedTuple):
     """As profiles take it."""
     what: Text
     """What it says of itself; empty where it says nothing."""
+    whole: str = ""
+    """Its address of the world, where that says more: ``KAM-12345678-01-04``."""
+    utility: str = ""
+    """What it measures, where it says so: ``electricity``, ``water``, ``gas`` or ``heat``."""
 
 
 class Hunt(ABC):
@@ -133,7 +154,8 @@ class Cjt188Hunt(Hunt):
         meter_type = self._waiting.pop()
         own = [said for said in decoded(self.codec, frames) if said.answer]
         if len(own) == 1 and not garbage:
-            one = Found(own[0].address, meter_kind(own[0].meter_type).meaning)
+            kind = meter_kind(own[0].meter_type)
+            one = Found(own[0].address, kind.meaning, utility=_UTILITIES_188.get(kind.medium, ""))
             self.found += [] if one in self.found else [one]
         elif own or garbage:
             self.unresolved.append(f"{'aa' * 7} {meter_type:02x}")
@@ -159,7 +181,7 @@ class MbusHunt(Hunt):
         else:
             said = decoded(self.codec, frames)
             self._search.heard(said[0] if len(said) == len(frames) == 1 and not garbage else None)
-        self.found = [Found(one.identification, _identity(one)) for one in self._search.found]
+        self.found = [_identified(one.identification, one) for one in self._search.found]
         self.unresolved = [one.identification for one in self._search.unresolved]
 
     @property
@@ -167,9 +189,40 @@ class MbusHunt(Hunt):
         return mbus.encode(self._search.farewell)
 
 
-def _identity(address: SecondaryAddress) -> Text:
-    maker, medium = manufacturer_code(address.manufacturer), medium_name(address.medium)
-    return Text(f"{maker} {address.version}, {medium.en}", f"{maker} {address.version}，{medium.zh}")
+class MbusPrimaryHunt(Hunt):
+    """Reads every primary address; who answers is there, and says who it is."""
+
+    codec = mbus.CODEC
+
+    def __init__(self, addresses: Iterable[int] = range(1, PRIMARY_MAX + 1)) -> None:
+        super().__init__()
+        self._waiting = list(addresses)[::-1]
+
+    @property
+    def request(self) -> bytes | None:
+        return mbus.encode(mbus.Link(self._waiting[-1]).request_data()) if self._waiting else None
+
+    def heard(self, frames: Sequence[bytes], *, garbage: bool) -> None:
+        address = self._waiting.pop()
+        own = [one for one in decoded(self.codec, frames) if getattr(one, "address", None) == address]
+        if len(own) == 1 and not garbage:
+            self.found.append(_identified(str(address), _secondary(own[0])))
+        elif frames or garbage:
+            self.unresolved.append(str(address))
+
+
+def _secondary(said: mbus.Message) -> SecondaryAddress | None:
+    body = getattr(said, "body", None)
+    return body.header.address if isinstance(body, mbus.VariableData) and isinstance(body.header, mbus.Header) else None
+
+
+def _identified(address: str, identity: SecondaryAddress | None) -> Found:
+    if identity is None:
+        return Found(address, Text("", ""))
+    maker, medium = manufacturer_code(identity.manufacturer), medium_name(identity.medium)
+    said = Text(f"{maker} {identity.version}, {medium.en}", f"{maker} {identity.version}，{medium.zh}")
+    whole = f"{maker}-{identity.identification}-{identity.version:02x}-{identity.medium:02x}"
+    return Found(address, said, whole, _UTILITIES_MBUS.get(identity.medium, ""))
 
 
 def decoded(codec: Codec, frames: Sequence[bytes]) -> list[Any]:
@@ -216,13 +269,27 @@ class Scanned(NamedTuple):
     """Whether the search came to its end within `REQUESTS_MAX` requests."""
 
 
-async def scan(link: Link, hunt: Hunt, pace: Pace, *, requests_max: int = REQUESTS_MAX) -> Scanned:
-    """Find the meters on a line; raises what `link` raises."""
+async def scan(
+    link: Link,
+    hunt: Hunt,
+    pace: Pace,
+    *,
+    requests_max: int = REQUESTS_MAX,
+    on_request: Callable[[int, int], None] = lambda asked, found: None,
+) -> Scanned:
+    """Find the meters on a line; raises what `link` raises.
+
+    Parameters
+    ----------
+    on_request : callable
+        Called after each request: how many there were, how many meters were found.
+    """
     count = 0
     while (request := hunt.request) is not None and count < requests_max:
         frames, garbage = await _exchange(link, hunt, request, pace)
         hunt.heard(frames, garbage=garbage)
         count += 1
+        on_request(count, len(hunt.found))
     if hunt.farewell:
         link.send(hunt.farewell)
     return Scanned(tuple(hunt.found), tuple(hunt.unresolved), count, hunt.request is None)

@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from meterweave.errors import ConfigError
-from meterweave.field.plan import Bus, DevicePlan, LinePlan, pace
+from meterweave.field.plan import BUS_PROTOCOLS, Bus, DevicePlan, LinePlan, PlanError, pace
 from meterweave.profiles import Device, Profile, Request
 from meterweave.profiles.language import MODBUS
+from meterweave.text import Text
 
 FOLLOWS_MAX = 16
 """Parts of one answer; a device that promises more for ever is left."""
@@ -44,7 +44,7 @@ class Cost(NamedTuple):
 
 def cost(line: LinePlan, device: DevicePlan) -> Cost:
     """How long `device` keeps `line` busy each time it is read."""
-    size = _size(_Reading(device.profile, device.address, device.wanted))
+    size = _size(_reading(device))
     own = pace(line, device.profile)
     between_s = max(own.pause_s, own.silence_s)
     return Cost(
@@ -57,7 +57,7 @@ def cost(line: LinePlan, device: DevicePlan) -> Cost:
 
 def load(line: LinePlan) -> float:
     """The share of its time that the plan keeps the line busy; more than 1 cannot be done."""
-    return sum(cost(line, device).total_s / device.every_s for device in line.devices)
+    return sum(term.share for term in terms(line))
 
 
 def check(lines: Sequence[LinePlan]) -> None:
@@ -65,33 +65,59 @@ def check(lines: Sequence[LinePlan]) -> None:
 
     Raises
     ------
-    ConfigError
+    PlanError
         If a plan cannot be: too many devices on a line, two with one address, protocols or speeds that do not go
         together, a device that nothing is read of, or more to do than there is time for; the text shows the arithmetic.
     """
-    _unique("line", [line.name for line in lines], "")
-    _unique("meter", [str(device.meter) for line in lines for device in line.devices], "")
+    _unique(_LINE, [line.name for line in lines], _EVERYWHERE)
+    _unique(_METER, [str(device.meter) for line in lines for device in line.devices], _EVERYWHERE)
     for line in lines:
         _check_devices(line)
         _check_speed(line)
         _check_time(line)
 
 
+_LINE, _METER, _ADDRESS = Text("line", "线路"), Text("meter", "表计"), Text("address", "地址")
+_EVERYWHERE = Text("", "")
+
+
 def _check_devices(line: LinePlan) -> None:
-    count, most = len(line.devices), line.bus.devices_max
+    name, count, most = line.name, len(line.devices), line.bus.devices_max
     if not 1 <= count <= most:
-        raise ConfigError(f"line {line.name} has {count} devices; {line.bus.value} takes 1 to {most}")
+        raise PlanError(
+            f"line {name} has {count} devices; {line.bus.value} takes 1 to {most}",
+            f"线路{name}有{count}台设备；{line.bus.value}可接1至{most}台",
+        )
+    for device in line.devices:
+        if device.profile.protocol not in BUS_PROTOCOLS:
+            raise PlanError(
+                f"line {name}: devices of profile {device.profile.name} speak by themselves",
+                f"线路{name}：配置{device.profile.name}为主动上报设备",
+            )
     protocols = sorted({device.profile.speech.codec.name for device in line.devices})
     if len(protocols) > 1:
-        raise ConfigError(f"line {line.name} has devices of {' and '.join(protocols)}: give each protocol its own line")
+        raise PlanError(
+            f"line {name} has devices of {' and '.join(protocols)}: give each protocol its own line",
+            f"线路{name}上有{'、'.join(protocols)}设备：每种规约应各用一条线路",
+        )
     if line.bus is Bus.MODBUS_TCP and protocols != [MODBUS]:
-        raise ConfigError(f"line {line.name}: modbus-tcp carries Modbus only, not {protocols[0]}")
-    _unique("address", [device.profile.address(device.address) for device in line.devices], f"line {line.name}: ")
+        raise PlanError(
+            f"line {name}: modbus-tcp carries Modbus only, not {protocols[0]}",
+            f"线路{name}：modbus-tcp只能承载Modbus，不能承载{protocols[0]}",
+        )
+    where = Text(f"line {name}: ", f"线路{name}：")
+    _unique(_ADDRESS, [device.profile.address(device.address) for device in line.devices], where)
     for device in line.devices:
         if device.period_s < 0:
-            raise ConfigError(f"line {line.name}: the period of meter {device.meter} is {device.period_s} s")
-        if not device.profile.requests(device.address, device.wanted):
-            raise ConfigError(f"line {line.name}: nothing that meter {device.meter} is wanted for is in its profile")
+            raise PlanError(
+                f"line {name}: the period of meter {device.meter} is {device.period_s} s",
+                f"线路{name}：表计{device.meter}的周期为{device.period_s} s",
+            )
+        if not _size(_reading(device)).requests:
+            raise PlanError(
+                f"line {name}: nothing that meter {device.meter} is wanted for is in its profile",
+                f"线路{name}：表计{device.meter}所需的量均不在其配置中",
+            )
 
 
 def _check_speed(line: LinePlan) -> None:
@@ -100,46 +126,84 @@ def _check_speed(line: LinePlan) -> None:
     forms = {(one.parity, one.stop_bits) for one in (device.profile.settings for device in line.devices)}
     bauds = {device.profile.settings.baud for device in line.devices}
     if len(forms) > 1:
-        raise ConfigError(f"line {line.name}: the profiles differ in parity or stop bits; a line has one of each")
+        raise PlanError(
+            f"line {line.name}: the profiles differ in parity or stop bits; a line has one of each",
+            f"线路{line.name}：各配置的校验位或停止位不同；一条线路只能有一种",
+        )
     if len(bauds) > 1 and not line.baud:
         speeds = ", ".join(map(str, sorted(bauds)))
-        raise ConfigError(f"line {line.name}: the profiles want {speeds} Bd; a line has one speed: give its baud")
+        raise PlanError(
+            f"line {line.name}: the profiles want {speeds} Bd; a line has one speed: give its baud",
+            f"线路{line.name}：各配置的波特率为{speeds} Bd；一条线路只能有一种，请指定baud",
+        )
+
+
+class Term(NamedTuple):
+    """Devices of one kind on a line, and what reading them takes."""
+
+    profile: str
+    devices: int
+    every_s: float
+    baud: int
+    each: Cost
+
+    @property
+    def share(self) -> float:
+        """Of the line's time."""
+        return self.devices * self.each.total_s / self.every_s
+
+
+def terms(line: LinePlan) -> list[Term]:
+    """The arithmetic of a line, kind by kind; the shares add up to `load`."""
+    costs: dict[_Reading, Cost] = {}
+    counts: dict[tuple[str, float, int, Cost], int] = {}
+    for device in line.devices:
+        reading = _reading(device)
+        if reading not in costs:
+            costs[reading] = cost(line, device)
+        kind = device.profile.name, device.every_s, line.baud or device.profile.settings.baud, costs[reading]
+        counts[kind] = counts.get(kind, 0) + 1
+    return [Term(name, count, every_s, baud, each) for (name, every_s, baud, each), count in counts.items()]
 
 
 def _check_time(line: LinePlan) -> None:
     share = load(line)
     if share <= 1:
         return
-    kinds: dict[tuple[str, float, Cost], int] = {}
-    for device in line.devices:
-        kind = device.profile.name, device.every_s, cost(line, device)
-        kinds[kind] = kinds.get(kind, 0) + 1
-    terms = [_term(line, kind, count) for kind, count in list(kinds.items())[:_SHOWN_MAX]]
+    kinds = terms(line)
+    told = [_told(kind) for kind in kinds[:_SHOWN_MAX]]
     if len(kinds) > _SHOWN_MAX:
-        terms.append(f"and {len(kinds) - _SHOWN_MAX} more kinds")
-    raise ConfigError(
-        f"line {line.name} cannot keep its plan, it would be busy {share:.0%} of the time: {'; '.join(terms)}. "
-        "Give longer periods, want fewer quantities, or put devices on another line"
+        more = len(kinds) - _SHOWN_MAX
+        told.append(Text(f"and {more} more kinds", f"及另外{more}类"))
+    raise PlanError(
+        f"line {line.name} cannot keep its plan, it would be busy {share:.0%} of the time: "
+        f"{'; '.join(one.en for one in told)}. "
+        "Give longer periods, want fewer quantities, or put devices on another line",
+        f"线路{line.name}无法按计划抄读，占用率将达{share:.0%}：{'；'.join(one.zh for one in told)}。"
+        "请延长周期、减少抄读的量，或将部分设备移至其他线路",
     )
 
 
-def _term(line: LinePlan, kind: tuple[str, float, Cost], count: int) -> str:
-    name, every_s, one = kind
-    baud = line.baud or next(d.profile.settings.baud for d in line.devices if d.profile.name == name)
+def _told(term: Term) -> Text:
+    one, count = term.each, term.devices
     octets = one.size.out_octets + one.size.in_octets
-    bits = f"{octets} octets × 11 / {baud} Bd = {one.octets_s:.3f} s" if one.octets_s else f"{octets} octets"
-    return (
-        f"{count} × {name} every {every_s:g} s, each {one.size.requests} requests: {bits}, "
-        f"silences {one.silences_s:.3f} s, replies {one.replies_s:.3f} s, together {one.total_s:.3f} s; "
-        f"{count} × {one.total_s:.3f} / {every_s:g} = {count * one.total_s / every_s:.0%}"
+    takes = f" × 11 / {term.baud} Bd = {one.octets_s:.3f} s" if one.octets_s else ""
+    shares = f"{count} × {one.total_s:.3f} / {term.every_s:g} = {term.share:.0%}"
+    return Text(
+        f"{count} × {term.profile} every {term.every_s:g} s, each {one.size.requests} requests: "
+        f"{octets} octets{takes}, silences {one.silences_s:.3f} s, replies {one.replies_s:.3f} s, "
+        f"together {one.total_s:.3f} s; {shares}",
+        f"{count} × {term.profile}，周期{term.every_s:g} s，每台{one.size.requests}次请求："
+        f"{octets}字节{takes}，静默{one.silences_s:.3f} s，应答{one.replies_s:.3f} s，"
+        f"合计{one.total_s:.3f} s；{shares}",
     )
 
 
-def _unique(what: str, names: Collection[str], where: str) -> None:
+def _unique(what: Text, names: Collection[str], where: Text) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ConfigError(f"{where}the {what} {name} is there twice")
+            raise PlanError(f"{where.en}the {what.en} {name} is there twice", f"{where.zh}{what.zh}{name}重复")
         seen.add(name)
 
 
@@ -160,6 +224,10 @@ class _Reading(NamedTuple):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Reading) and self.kind == other.kind
+
+
+def _reading(device: DevicePlan) -> _Reading:
+    return _Reading(device.profile, device.address, device.wanted)
 
 
 @lru_cache(maxsize=1024)
