@@ -203,3 +203,36 @@ def test_what_cannot_be_asked_is_refused(lake: Lake, registry: Registry, more: d
     asked = {"quantity": IMPORT, "boundaries": DAYS} | more
     with pytest.raises(ConfigError, match=words):
         consumption_of(lake, registry, asked.pop("quantity"), asked.pop("boundaries"), **asked)
+
+
+def test_the_archives_tell_where_a_register_rolls_over(lake: Lake, registry: Registry):
+    with registry.writing() as session:
+        known, told, unknown = (add_meter(session, str(number)) for number in range(1, 4))
+        for meter in (known, told):
+            meter.register_digits, meter.register_decimals = 6, 2
+        known.ct_primary, known.ct_secondary = 200, 3
+        ids = [known.id, told.id, unknown.id]
+    turn = 10**8  # 9999.99 kWh in steps of 10^-4 kWh
+    keep(lake, [row for meter in ids for row in registers(meter, [turn - 30_000, 20_000, 50_000])])
+    terms = Terms(registers={ids[1]: Register()})
+    found = consumption_of(lake, registry, IMPORT, DAYS[:3], meters=ids, terms=terms)
+    by_two = found.column("value").to_pylist()
+    assert by_two[:2] == [round(50_000 * Fraction(200, 3)), 2_000_000]
+    assert by_two[2:] == [None, 30_000, None, 30_000]
+    assert found.column("flags")[0].as_py() == Flag.MEASURED | Flag.ROLLOVER
+    assert found.column("flags")[2].as_py() & Flag.ANOMALOUS
+
+
+def test_digits_say_nothing_of_registers_that_fall_or_show_another_unit(lake: Lake, registry: Registry):
+    net, heat = quantities()["1-0:16.8.0"], quantities()["6-0:1.0.0"]
+    with registry.writing() as session:
+        electric = add_meter(session, "1")
+        warm = add_meter(session, "2", protocol="cjt188", utility=Utility.HEAT)
+        for meter in (electric, warm):
+            meter.register_digits, meter.register_decimals = 6, 2
+        electric_id, warm_id = electric.id, warm.id
+    turn = 10**8
+    keep(lake, registers(electric_id, [turn - 3, 2], quantity=net.code))
+    keep(lake, registers(warm_id, [turn - 3, 2], quantity=heat.code))
+    assert consumption_of(lake, registry, net, DAYS[:2], meters=[electric_id])["value"].to_pylist() == [5 - turn]
+    assert consumption_of(lake, registry, heat, DAYS[:2], meters=[warm_id])["value"].to_pylist() == [None]

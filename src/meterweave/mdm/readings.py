@@ -26,9 +26,9 @@ class Readings(NamedTuple):
 def best(readings: pa.Table) -> Readings:
     """The readings to reckon with, in order.
 
-    Left out are those without a value, those whose time is not the device's (`Quality.TIME_INVALID`), and estimates
-    (`Source.ESTIMATED`): a step between two measured readings is known without them. Of several at one instant, from
-    different series for instance, `meterweave.lake.precedence` chooses.
+    Left out are those without a value, those whose time is not the device's (`Quality.TIME_INVALID`), those taken back
+    (`Quality.WITHDRAWN`), and estimates (`Source.ESTIMATED`): a step between two measured readings is known without
+    them. Of several at one instant, from different series for instance, `meterweave.lake.precedence` chooses.
 
     Raises
     ------
@@ -65,11 +65,11 @@ def _winners(contested: pa.Table) -> NDArray[np.int64]:
 
 
 def _usable(readings: pa.Table) -> pa.ChunkedArray:
-    clock_wrong = pc.bit_wise_and(readings.column("quality"), int(Quality.TIME_INVALID))
+    void = pc.bit_wise_and(readings.column("quality"), int(Quality.TIME_INVALID | Quality.WITHDRAWN))
     ts = readings.column("ts").cast(pa.int64())
     tests = [
         pc.is_valid(readings.column("value")),
-        pc.equal(clock_wrong, 0),
+        pc.equal(void, 0),
         pc.not_equal(readings.column("source"), int(Source.ESTIMATED)),
         pc.and_(pc.less(ts, INSTANT_MAX), pc.greater(ts, -INSTANT_MAX)),
     ]

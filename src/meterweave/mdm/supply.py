@@ -32,6 +32,7 @@ from meterweave.mdm.usage import REACH, consumption
 from meterweave.metering.batch import SCHEMA, Profile
 from meterweave.metering.quantities import Kind, Quantity
 from meterweave.registry import Installation, Meter, Registry
+from meterweave.registry.entered import turn_of
 
 ROWS_AT_ONCE = 2_000_000
 """Readings held at once. [rows] About 0.4 GiB with the columns worked out from them."""
@@ -46,10 +47,11 @@ class Terms:
     """How consumption is reckoned; what is left out is the rule for most."""
 
     register: Register | None = None
-    """What is known of registers. None: that they go up; that of combined active energy also down."""
+    """What is known of registers. None: that they go up; that of combined active energy also down. Where one rolls
+    over, the archives tell beside it, if they have the meter's digits."""
 
     registers: Mapping[int, Register] = field(default_factory=dict)
-    """Meters of which something else is known."""
+    """Meters of which something else is known; what the archives say of these counts for nothing."""
 
     ratios: Ratios | None = None
     """Multipliers over time. None: for electricity those in the archives, as if they had always been; else 1."""
@@ -136,7 +138,9 @@ def consumption_pieces(
         else:
             owner, ids = "meter", np.unique(np.array([*(meters or ())], np.int64))
             spans = Spans.of_meters(ids.tolist())
-        ratios = terms.ratios or _archived_ratios(session, np.unique(spans.meter), quantity)
+        hung = np.unique(spans.meter)
+        ratios = terms.ratios or _archived_ratios(session, hung, quantity)
+        terms = replace(terms, registers=_archived_registers(session, hung, quantity, terms) | {**terms.registers})
     asked = _Asked(lake, quantity, boundaries, terms)
     pieces = _pieces(ids, spans, asked.counts(spans.meter), len(boundaries) - 1)
     return (_table(_reckoned(some, spans.of_points(some), asked, ratios), owner, quantity) for some in pieces)
@@ -187,6 +191,21 @@ def _archived_ratios(session: Session, meters: NDArray[np.int64], quantity: Quan
             if terms != [1, 1, 1, 1]:
                 rows.append((meter, SINCE_EVER_US, Fraction(terms[0] * terms[2], terms[1] * terms[3])))
     return Ratios.of(rows)
+
+
+def _archived_registers(
+    session: Session, meters: NDArray[np.int64], quantity: Quantity, terms: Terms
+) -> dict[int, Register]:
+    """The registers of which the archives have the digits, which say where they roll over."""
+    columns = (Meter.id, Meter.register_digits, Meter.register_decimals)
+    found = {}
+    for some in _some(meters):
+        query = select(*columns).where(Meter.id.in_(some), Meter.register_digits.is_not(None))
+        for meter, digits, decimals in session.execute(query):
+            turn = turn_of(quantity, digits, decimals)
+            if turn is not None:
+                found[meter] = replace(terms.register or Register(), rollover_at=turn)
+    return found
 
 
 class _Asked(NamedTuple):
