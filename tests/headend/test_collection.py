@@ -404,6 +404,30 @@ def test_meters_without_a_known_beginning_are_expected_from_when_their_terminal_
     run(work)
 
 
+def test_only_terminals_that_keep_series_are_asked_and_counted(tmp_path: Path) -> None:
+    """Meters on lines, devices that report by themselves and meters that people read are missed by nobody here."""
+
+    def prepare(registry: Registry) -> None:
+        estate(registry, terminals=5, meters=1)
+        with registry.writing() as session:
+            others = {2: "bus", 3: "mqtt", 4: "udp", 5: "n5"}
+            for one in session.scalars(select(Terminal).where(Terminal.id.in_(others))):
+                one.protocol = others[one.id]
+            meters = session.scalars(select(Meter).order_by(Meter.id)).all()
+            meters[1].protocol = "manual"
+            meters[1].terminal_id = None
+
+    async def work() -> None:
+        async with collecting(tmp_path, prepare) as site:
+            await site.until(lambda: site.collector.progress.stored)
+            await site.until(lambda: site.collector.progress.complete)
+            assert site.collector.progress.expected == DUE_SLOTS * QUANTITIES
+            assert {terminal for terminal, _ in site.town.asked} == {1}
+            assert {one.terminal_id for one in rows_of(site, ReadSuccess)} == {1}
+
+    run(work)
+
+
 def test_a_new_terminal_gets_time_meters_and_tasks_once(tmp_path: Path) -> None:
     left = [NotSent(NO)]
 

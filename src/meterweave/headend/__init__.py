@@ -7,7 +7,8 @@ socket ─► Connection ─► Session (decides) ─► Driver (translates)
 """
 
 from meterweave.headend.counters import Counters
-from meterweave.headend.server import DRIVERS, HeadEnd, TerminalName
+from meterweave.headend.reception import TerminalName
+from meterweave.headend.server import DRIVERS, HeadEnd
 from meterweave.headend.settings import HeadEndSettings
 from meterweave.headend.unknown import Sighting, Unknown
 

@@ -44,6 +44,18 @@ class Counters:
     events: int = 0
     """On disk."""
     events_unknown_meter: int = 0
+    messages: int = 0
+    """Of devices that speak without a session: MQTT messages on the topics of profiles, and datagrams."""
+    messages_not_understood: int = 0
+    """Acknowledged where they can be, since a repeat would be understood no better."""
+    messages_unknown_device: int = 0
+    """The device is not in the archives, or suspended or retired there; the same."""
+    messages_again: int = 0
+    """Repeats of what was kept before; not kept again."""
+    datagrams_not_allowed: int = 0
+    """Not from a network that may send."""
+    datagrams_over_rate: int = 0
+    """More from one address than the port takes; dropped."""
     calls: int = 0
     """Conversations that the centre began."""
     calls_unknown: int = 0

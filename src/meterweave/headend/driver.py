@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from meterweave.headend.enrolment import NewMeter
 from meterweave.metering.batch import ReadingBatch
 from meterweave.metering.events import EventBatch
 from meterweave.protocols.stream import FrameDecoder
@@ -47,6 +48,9 @@ class Push(NamedTuple):
     address_key: int
     octets: bytes  # what `Driver.readings` takes
     acknowledgement: bytes  # to be sent when it is kept; empty where the terminal wants none
+    dismissal: bytes = b""  # to be sent instead where no repeat would help: it is broken, or of a meter nobody knows;
+    # empty where the terminal is to offer it again all the same
+    message: Any = None  # as it was understood when it came, by translators that do so
 
 
 class Part(NamedTuple):
@@ -75,8 +79,22 @@ class Other(NamedTuple):
 Said = Login | Heartbeat | Logout | Push | Part | Answer | Other
 
 
+class Translator(Protocol):
+    """How what was pushed becomes readings and events; one for many senders."""
+
+    @property
+    def protocol(self) -> str:
+        """What the frames are kept under."""
+
+    def content(self, pushes: Sequence[Push], *, received: int, zone: ZoneInfo) -> tuple[ReadingBatch, EventBatch]:
+        """The readings of many pushes in columns, and their events; `frame` is the index in `pushes`."""
+
+    def introduce(self, stranger: NewMeter, push: Push) -> NewMeter:
+        """What more is known of a meter that the archives do not have, by the push that told of it."""
+
+
 class Driver(ABC):
-    """One connection's translator."""
+    """One connection's translator; the class alone is a `Translator` for all connections of its protocol."""
 
     protocol: ClassVar[str]
     """The name of the codec and of the terminals' protocol in the archives."""
@@ -105,6 +123,17 @@ class Driver(ABC):
 
         One conversation at a time; what the protocol has no words for is refused before anything is asked.
         """
+
+    @classmethod
+    def content(cls, pushes: Sequence[Push], *, received: int, zone: ZoneInfo) -> tuple[ReadingBatch, EventBatch]:
+        """See `Translator`."""
+        octets = [one.octets for one in pushes]
+        return cls.readings(octets, received=received, zone=zone), cls.events(octets, received=received, zone=zone)
+
+    @classmethod
+    def introduce(cls, stranger: NewMeter, push: Push) -> NewMeter:
+        """See `Translator`; a frame tells no more than its key."""
+        return stranger
 
     @classmethod
     @abstractmethod

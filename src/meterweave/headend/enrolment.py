@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from meterweave.headend.settings import HeadEndSettings
@@ -33,6 +33,7 @@ class NewTerminal(NamedTuple):
 
     protocol: str
     address_key: int
+    address: str = ""  # where the key cannot be turned back into it: of names
 
 
 class NewMeter(NamedTuple):
@@ -43,6 +44,10 @@ class NewMeter(NamedTuple):
     key: int  # under which the readings came
     quantity: int  # one of those read
     forwarded: bool
+    address: str = ""  # as of `NewTerminal`
+    meter_protocol: str = ""  # of the meter; empty: to be guessed
+    model: str = ""  # its profile, where that is known
+    utility: Utility | None = None  # None: that of the quantity
 
 
 New = NewTerminal | NewMeter
@@ -53,21 +58,29 @@ class EnrolmentDesk:
 
     def __init__(self, registry: Registry, directory: Directory, settings: HeadEndSettings) -> None:
         self._registry, self._directory, self._settings = registry, directory, settings
-        self._queue: asyncio.Queue[tuple[New, asyncio.Future[None]]] = asyncio.Queue(settings.enrol_waiting_max)
+        self._queue: asyncio.Queue[tuple[New, asyncio.Future[bool]]] = asyncio.Queue(settings.enrol_waiting_max)
         self._failing = False
 
-    async def enrol(self, wanted: Sequence[New]) -> None:
-        """Returns when the directory may know them, or cannot in time; asking the directory tells which."""
+    async def enrol(self, wanted: Sequence[New]) -> bool:
+        """Returns when the directory may know them, or cannot in time; asking the directory tells which.
+
+        Returns
+        -------
+        bool
+            Whether all were dealt with: whom the directory does not know then cannot be enrolled. Else trying again
+            may help.
+        """
         loop = asyncio.get_running_loop()
         waiting = []
         for one in wanted:
             if self._queue.full():
                 break
-            done: asyncio.Future[None] = loop.create_future()
+            done: asyncio.Future[bool] = loop.create_future()
             self._queue.put_nowait((one, done))
             waiting.append(done)
         if waiting:
             await asyncio.wait(waiting, timeout=self._settings.enrol_within_s)
+        return len(waiting) == len(wanted) and all(done.done() and done.result() for done in waiting)
 
     async def run(self) -> None:
         """Enrol whoever waits, for ever; cancel to end."""
@@ -75,17 +88,18 @@ class EnrolmentDesk:
             taken = [await self._queue.get()]
             while len(taken) < _AT_ONCE and not self._queue.empty():
                 taken.append(self._queue.get_nowait())
+            written = False
             try:
                 number = await asyncio.to_thread(self._write, [one for one, _ in taken])
                 await asyncio.wait_for(self._followed(number), self._settings.enrol_within_s)
-                self._failing = False
+                self._failing, written = False, True
             except (SQLAlchemyError, RegistryError, TimeoutError) as error:
                 if not self._failing:
                     _log.warning("enrolling fails", error=str(error))
                 self._failing = True
             for _, done in taken:
                 if not done.done():
-                    done.set_result(None)
+                    done.set_result(written)
 
     async def _followed(self, number: int) -> None:
         while self._directory.snapshot.number < number:
@@ -108,26 +122,42 @@ class EnrolmentDesk:
 
 
 def _enrol_terminal(session: ArchiveSession, wanted: NewTerminal) -> None:
-    address = address_text(wanted.protocol, wanted.address_key)
+    address = wanted.address or address_text(wanted.protocol, wanted.address_key)
     enrol(session, wanted.protocol, address, enrolled_by=Enrolment.AUTOMATIC, state=TerminalState.ACTIVE)
 
 
 def _enrol_meter(session: ArchiveSession, wanted: NewMeter) -> None:
-    """A meter on its terminal; one that hangs on another terminal stays there, for people to decide."""
+    """A meter on its terminal.
+
+    One that hangs on another terminal, or measures something else, stays as it is, for people to decide.
+    """
     meter = _meter_of(wanted)
-    same = (Meter.protocol == meter.protocol, Meter.address_key == meter.address_key)
-    stored = session.scalars(select(Meter).where(*same)).first()
+    stored = session.scalars(select(Meter).where(_same(meter))).first()
     if stored is None:
         session.add(meter)
-    elif stored.terminal_id is None:
-        stored.terminal_id = wanted.terminal
-        stored.point_number = meter.point_number
+    elif _measures(stored, wanted) and stored.terminal_id in (None, wanted.terminal):
+        if stored.terminal_id is None:
+            stored.terminal_id = wanted.terminal
+            stored.point_number = meter.point_number
+        stored.model = stored.model or meter.model
     session.flush()
 
 
+def _same(meter: Meter) -> ColumnElement[bool]:
+    """What the stored row of a meter has; a local address means another device on every terminal."""
+    named = and_(Meter.protocol == meter.protocol, Meter.address_key == meter.address_key)
+    if meter.local_address:
+        return and_(named, Meter.local_address, Meter.terminal_id == meter.terminal_id)
+    return and_(named, ~Meter.local_address)
+
+
+def _measures(stored: Meter, wanted: NewMeter) -> bool:
+    """Whether nothing that is known of a new meter speaks against its being the stored one."""
+    return stored.utility is (wanted.utility or _told(wanted.quantity) or stored.utility)
+
+
 def _meter_of(wanted: NewMeter) -> Meter:
-    quantity = by_code().get(wanted.quantity)
-    utility = Utility(quantity.utility) if quantity and quantity.utility else Utility.ELECTRICITY
+    utility = wanted.utility or _told(wanted.quantity) or Utility.ELECTRICITY
     if wanted.protocol == GDW1376 and not wanted.forwarded:
         # The terminal names a measuring point and not the meter behind it; so do the archives, until they know better.
         return Meter(
@@ -138,12 +168,21 @@ def _meter_of(wanted: NewMeter) -> Meter:
             terminal_id=wanted.terminal,
             point_number=wanted.key & 0xFFFF,
         )
-    protocol = "cjt188" if utility is not Utility.ELECTRICITY else "dlt645" if wanted.forwarded else "dlt698"
-    address = read_address(protocol, address_text(protocol, wanted.key))
+    guessed = "cjt188" if utility is not Utility.ELECTRICITY else "dlt645" if wanted.forwarded else "dlt698"
+    protocol = wanted.meter_protocol or guessed
+    address = read_address(protocol, wanted.address or address_text(protocol, wanted.key))
     return Meter(
         utility=utility,
         protocol=protocol,
         address=address.text,
         address_key=address.key,
+        local_address=address.local,
         terminal_id=wanted.terminal,
+        model=wanted.model,
     )
+
+
+def _told(code: int) -> Utility | None:
+    """The utility whose meters have a quantity; None: those of several have it."""
+    quantity = by_code().get(code)
+    return Utility(quantity.utility) if quantity and quantity.utility else None

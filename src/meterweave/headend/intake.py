@@ -22,7 +22,7 @@ import pyarrow as pa
 import structlog
 
 from meterweave.headend.counters import Counters
-from meterweave.headend.driver import Driver, Push
+from meterweave.headend.driver import Push, Translator
 from meterweave.headend.enrolment import EnrolmentDesk, NewMeter
 from meterweave.headend.lake_rows import event_rows, frame_rows
 from meterweave.headend.naming import Ints, Named, Stranger, name
@@ -45,7 +45,7 @@ class Sender(Protocol):
         """`settled` pushes are dealt with; send these answers.
 
         There is one for each push that has one and is fully kept, so a sender that gives every push an acknowledgement
-        learns how many were.
+        learns how many were; and the dismissal of each that has one and of which no more can ever be kept.
         """
         ...
 
@@ -54,10 +54,11 @@ class Offer(NamedTuple):
     """A push that waits."""
 
     sender: Sender
-    driver: type[Driver]
+    translator: Translator
     terminal: TerminalEntry
     push: Push
     enrolled: bool = False  # whether its meters were to be enrolled before
+    undecided: bool = False  # whether that did not come to an end, and may yet be done
 
 
 class MeterName(NamedTuple):
@@ -120,7 +121,7 @@ class Intake:
         """Whether all is settled."""
         return not (self._waiting or self._keeping or self._enrolling)
 
-    def offer(self, sender: Sender, driver: type[Driver], terminal: TerminalEntry, pushes: Sequence[Push]) -> None:
+    def offer(self, sender: Sender, translator: Translator, terminal: TerminalEntry, pushes: Sequence[Push]) -> None:
         """Take pushes; `sender` is told when they are settled, which is at once where there is no room."""
         dropped = 0
         for push in pushes:
@@ -128,11 +129,25 @@ class Intake:
                 dropped += 1
                 continue
             self._octets += len(push.octets)
-            self._waiting.append(Offer(sender, driver, terminal, push))
+            self._waiting.append(Offer(sender, translator, terminal, push))
         if dropped:
             self._counters.pushes_dropped += dropped
             sender.settle([], dropped)
         self._schedule()
+
+    async def keep(self, readings: ReadingBatch, events: pa.RecordBatch | None) -> None:
+        """Keep what came by another way than a push, its meters named by ids already; returns once it is on disk.
+
+        Raises
+        ------
+        LakeError
+            If it was not kept.
+        """
+        content = _Content(readings if len(readings) else None, events if events is not None and len(events) else None)
+        if not content.empty:
+            rows = None if content.readings is None else content.readings.to_arrow()
+            await self._lake.append(rows, events=content.events)
+            self._count(content)
 
     def _schedule(self) -> None:
         if self._timer is None and self._waiting and len(self._keeping) < self._settings.batches_max:
@@ -156,13 +171,13 @@ class Intake:
         busy = min(1.0, len(offers) / _BUSY_PUSHES)
         self._next_tick = loop.time() + (0.0 if self._waiting else busy * self._settings.tick_s)
         received = self._clock()
-        for driver in {offer.driver for offer in offers}:
-            of_driver = [offer for offer in offers if offer.driver is driver]
+        for translator in {offer.translator for offer in offers}:
+            together = [offer for offer in offers if offer.translator is translator]
             try:
-                self._take(of_driver, received)
+                self._take(together, received)
             except Exception:  # a fault of ours must cost these pushes their answer, and the centre nothing
-                _log.exception("pushes could not be taken", count=len(of_driver))
-                self._settle([(one, True) for one in of_driver], kept=False)
+                _log.exception("pushes could not be taken", count=len(together))
+                self._settle([(one, True) for one in together], kept=False)
         self._schedule()
 
     def _take(self, offers: list[Offer], received: int) -> None:
@@ -182,7 +197,7 @@ class Intake:
             content = content._replace(frames=_frames(offers, archived, terminals, received))
         settled = [(one, index in complete) for index, one in enumerate(offers) if index not in waiting]
         if content.empty:
-            self._settle(settled, kept=False)
+            self._settle(settled, kept=True)  # nothing is left that could be lost
         else:
             self._start(self._keep(content, settled), self._keeping)
         if waiting:
@@ -190,9 +205,8 @@ class Intake:
 
     def _named(self, offers: Sequence[Offer], terminals: Ints, received: int) -> Named:
         """What the pushes hold, and whose it is."""
-        driver, octets = offers[0].driver, [one.push.octets for one in offers]
-        readings = driver.readings(octets, received=received, zone=self._zone)
-        events = driver.events(octets, received=received, zone=self._zone)
+        pushes = [one.push for one in offers]
+        readings, events = offers[0].translator.content(pushes, received=received, zone=self._zone)
         return name(readings, events, terminals, self._directory.snapshot)
 
     def _complete(self, named: Named, lacking: set[int], waiting: set[int], count: int) -> set[int]:
@@ -213,20 +227,23 @@ class Intake:
             offer = offers[push]
             meter = MeterName(offer.terminal.id, key)
             if not offer.enrolled and not self.unknown_meters.lately(meter, again_us):
-                new[meter] = NewMeter(offer.terminal.id, offer.terminal.protocol, key, quantity, forwarded)
+                stranger = NewMeter(offer.terminal.id, offer.terminal.protocol, key, quantity, forwarded)
+                new[meter] = offer.translator.introduce(stranger, offer.push)
                 waiting.add(push)
         for push, key, _, _ in strangers:
-            terminal = offers[push].terminal
-            if push not in waiting and self.unknown_meters.meet(MeterName(terminal.id, key), now_us):
+            terminal, tried = offers[push].terminal, not offers[push].undecided
+            if push not in waiting and tried and self.unknown_meters.meet(MeterName(terminal.id, key), now_us):
                 _log.warning("unknown meter", terminal=terminal.address, key=f"{key:x}")
         return _Meeting(waiting, list(new.values()))
 
     async def _enrol(self, offers: Sequence[Offer], new: Sequence[NewMeter]) -> None:
         assert self._desk is not None
+        decided = False
         try:
-            await self._desk.enrol(new)
+            decided = await self._desk.enrol(new)
         finally:
-            self._waiting.extendleft(one._replace(enrolled=True) for one in reversed(offers))
+            tried = [one._replace(enrolled=True, undecided=not decided) for one in offers]
+            self._waiting.extendleft(reversed(tried))
 
     async def _keep(self, content: _Content, offers: Sequence[tuple[Offer, bool]]) -> None:
         kept = False
@@ -263,14 +280,13 @@ class Intake:
             self._octets -= len(offer.push.octets)
             sender = offer.sender
             settled[sender] = settled.get(sender, 0) + 1
-            if not complete:
-                continue
             if not kept:
-                self._counters.pushes_not_kept += 1
+                self._counters.pushes_not_kept += complete
                 continue
-            self._counters.pushes_kept += 1
-            if offer.push.acknowledgement:
-                answers.setdefault(sender, []).append(offer.push.acknowledgement)
+            self._counters.pushes_kept += complete
+            answer = offer.push.acknowledgement if complete else offer.push.dismissal
+            if answer and (complete or not offer.undecided):
+                answers.setdefault(sender, []).append(answer)
         for sender, count in settled.items():
             sender.settle(answers.get(sender, []), count)
         if crowded and not self.crowded:
@@ -320,4 +336,4 @@ def _frames(offers: Sequence[Offer], archived: Sequence[int], terminals: Ints, r
     if not archived:
         return None
     octets = [offers[index].push.octets for index in archived]
-    return frame_rows(octets, terminals[archived], offers[0].driver.protocol, received)
+    return frame_rows(octets, terminals[archived], offers[0].translator.protocol, received)

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from ssl import SSLContext
-from typing import NamedTuple, cast
+from typing import cast
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,10 +27,12 @@ from meterweave.headend.gdw1376 import Gdw1376Driver
 from meterweave.headend.intake import Intake, Sender
 from meterweave.headend.networks import Networks
 from meterweave.headend.operations import NotSent, Operation, Outcome
+from meterweave.headend.reception import Reception, TerminalName
 from meterweave.headend.session import Admit, Close, Effect, Hear, Send, Session, Store
 from meterweave.headend.settings import HeadEndSettings
 from meterweave.headend.unknown import Unknown
 from meterweave.lake import Lake
+from meterweave.metering.batch import ReadingBatch
 from meterweave.metering.clock import SHANGHAI
 from meterweave.registry import Directory, Refresh, Registry, RegistryError
 from meterweave.registry.address import address_text
@@ -42,13 +45,6 @@ DRIVERS: Mapping[str, type[Driver]] = {driver.protocol: driver for driver in (Dl
 _BACKLOG = 4096  # connections the kernel keeps until we take them, for when all terminals call at once
 
 _log = structlog.get_logger(__name__)
-
-
-class TerminalName(NamedTuple):
-    """A terminal by protocol and address."""
-
-    protocol: str
-    address: str
 
 
 class HeadEnd:
@@ -88,6 +84,9 @@ class HeadEnd:
         self.unknown_terminals: Unknown[TerminalName] = Unknown(self.settings.unknown_max)
         self._registry, self._directory = registry, directory
         self._desk = EnrolmentDesk(registry, directory, self.settings) if enrol else None
+        self.reception = Reception(
+            directory, self.unknown_terminals, self.counters, self.settings, clock=self.clock, desk=self._desk
+        )
         self.intake = Intake(
             directory,
             lake,
@@ -100,7 +99,7 @@ class HeadEnd:
         )
         self.connections: set[Connection] = set()
         self._online: dict[int, Connection] = {}
-        self._left: dict[int, int] = {}  # when terminals that left since it was noted last were heard
+        self._left: dict[int, int] = {}  # when terminals that left, or have no session, were heard since the last note
         self._seen_fails = False
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -207,6 +206,27 @@ class HeadEnd:
         if connection is None:
             return NotSent(OFFLINE)
         return await connection.caller.carry_out(wanted, urgent=urgent, begin_s=begin_s)
+
+    async def keep(self, readings: ReadingBatch, events: pa.RecordBatch | None = None) -> None:
+        """Keep what came by another way than a session; returns once it is on disk.
+
+        Parameters
+        ----------
+        readings : ReadingBatch
+            Meters are ids.
+        events : pa.RecordBatch, optional
+            Rows of `meterweave.lake.EVENTS_SCHEMA`.
+
+        Raises
+        ------
+        LakeError
+            If it was not kept.
+        """
+        await self.intake.keep(readings, events)
+
+    def heard(self, terminal: int) -> None:
+        """The terminal with this id, which has no session, was heard just now."""
+        self._left[terminal] = self.clock()
 
     # What connections ask of the centre --------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from meterweave.headend.collection.gate import Lane
 from meterweave.headend.collection.moments import instant_us
 from meterweave.headend.collection.plan import MeterKind, Plan
+from meterweave.registry.address import DLT698, GDW1376
 from meterweave.registry.models import Installation, Meter, Terminal, TransformerDistrict
 from meterweave.registry.vocabulary import Enrolment, Phase, TerminalState, Utility, Wiring
 
@@ -29,6 +30,7 @@ NEVER = 1 << 62
 _DAY_US = 86_400_000_000
 _ROWS_AT_ONCE = 50_000
 _COLLECTED = (TerminalState.PLANNED, TerminalState.ACTIVE)
+_ASKED = (DLT698, GDW1376)  # who keeps series that can be asked for; lines are read, and devices report, as they are
 
 
 class Post(NamedTuple):
@@ -50,7 +52,7 @@ class Roster:
     Attributes
     ----------
     posts : sequence of Post
-        The terminals that may log in, by id.
+        The terminals that may log in and can be asked for what they have stored, by id.
     meter : int64[m]
         Ids.
     post : intp[m]
@@ -163,7 +165,7 @@ def _posts(session: Session) -> tuple[list[Post], list[int | None]]:
             Terminal.first_seen_at,
         )
         .outerjoin(TransformerDistrict, TransformerDistrict.id == Terminal.district_id)
-        .where(Terminal.state.in_(_COLLECTED))
+        .where(Terminal.state.in_(_COLLECTED), Terminal.protocol.in_(_ASKED))
         .order_by(Terminal.id)
     )
     posts: list[Post] = []
