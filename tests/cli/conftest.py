@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,11 +41,13 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
 
     def run(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["meterweave", *map(str, words)])
-        code = 0
+        code, root = 0, logging.getLogger()
+        handlers, level = root.handlers[:], root.level
         try:
             main()
         except SystemExit as end:
             code = int(end.code or 0)
+        root.handlers, root.level = handlers, level  # a command that logs must not speak in the tests after it
         sys.stdout.flush()
         out, err = capfd.readouterr()
         return Said(out, err, code)

@@ -8,9 +8,16 @@ from meterweave.cli import columns
 from meterweave.cli.columns import Cell
 
 
-def written(rows: list[list[str]], *, width: int = 80, right: tuple[int, ...] = (), widest: int = 0) -> list[str]:
+def written(
+    rows: list[list[str]],
+    *,
+    width: int = 80,
+    right: tuple[int, ...] = (),
+    whole: tuple[int, ...] = (),
+    widest: int = 0,
+) -> list[str]:
     out = Console(file=io.StringIO(), width=width)
-    columns.write(out, [[Cell(text) for text in row] for row in rows], right=right, widest=widest)
+    columns.write(out, [[Cell(text) for text in row] for row in rows], right=right, whole=whole, widest=widest)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue().splitlines()
 
@@ -30,6 +37,15 @@ def test_nothing_is_lost_and_nothing_too_wide_on_a_narrow_terminal(width: int) -
     assert all(cell_len(line) <= width for line in lines)
     for text in texts:
         assert all(text.count(character) <= "".join(lines).count(character) for character in text if character != " ")
+
+
+def test_names_are_not_cut_while_other_columns_can_be() -> None:
+    row = ["prepaid-modbus-single-phase", "what people call it in words"]
+    assert written([row], width=45, whole=(0,)) == [
+        "prepaid-modbus-single-phase  what people call",
+        "                             it in words",
+    ]
+    assert all(cell_len(line) <= 30 for line in written([row], width=30, whole=(0,)))
 
 
 def test_folded_lines_keep_their_indent() -> None:

@@ -116,6 +116,12 @@ def test_what_ships_is_listed_and_shown(call: Call) -> None:
     assert "did you mean mbus-heat" in said.err
 
 
+def test_names_are_not_cut_on_a_usual_terminal(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = call("profile", "list").out.splitlines()
+    assert {line.split()[0] for line in lines if not line.startswith(" ")} == set(texts())
+
+
 def test_the_schema_is_one_json_object(call: Call) -> None:
     assert call("profile", "schema").json["title"] == "Meterweave device profile"
 
@@ -229,6 +235,11 @@ def test_a_port_that_is_closed_is_one_line_of_error(call: Call) -> None:
         ("mbus-water", "--port", "serial:/dev/null?speed=9600", "--address", "3"),
         ("mbus-water", "--port", "serial:/nowhere/at/all", "--address", "3"),
         ("mbus-water", "--port", "serial:/dev/null?baud=fast", "--address", "3"),
+        ("mbus-water", "--port", "serial:/dev/null?baud=0", "--address", "3"),
+        ("mbus-water", "--port", "serial:/dev/null?baud=99999999999", "--address", "3"),
+        ("mbus-water", "--port", "serial:/dev/null?baud=٩٦٠٠", "--address", "3"),
+        ("mbus-water", "--port", "serial:/dev/null?parity=", "--address", "3"),
+        ("mbus-water", "--port", "serial:/dev/null?stop_bits=3", "--address", "3"),
         ("mbus-watr", "--port", "tcp://127.0.0.1:1", "--address", "3"),
     ],
 )
@@ -248,7 +259,7 @@ def test_what_is_no_port_is_refused(text: str) -> None:
 
 def test_ports_are_understood() -> None:
     assert place("tcp://[::1]:0", listening=True) == Place("tcp", host="::1", port=0)
-    assert place("serial:/dev/ttyS0?baud=1200").settings == {"baud": "1200"}
+    assert place("serial:/dev/ttyS0?baud=1200").settings == {"baud": 1200}
 
 
 # Simulating -----------------------------------------------------------------------------------------------------------

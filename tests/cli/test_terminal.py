@@ -69,6 +69,22 @@ def test_one_terminal_with_its_meters(call: Call, centre: Path) -> None:
     assert asked["meters"][0]["point_number"] == 1
 
 
+def test_a_line_says_how_it_is_reached_and_who_masters_it(call: Call, tmp_path: Path) -> None:
+    for name, rows in (
+        ("terminals", "protocol,address,port,collector\nn5,site-1,,\nbus,roof,serial:/dev/ttyS1?baud=2400,site-1\n"),
+        ("meters", "utility,protocol,address,terminal,model\nheat,mbus,5,roof,mbus-heat\n"),
+    ):
+        (tmp_path / f"{name}.csv").write_text(rows)
+        assert call("archives", "import", tmp_path / f"{name}.csv", "--data", tmp_path / "centre").code == 0
+    said = call("terminal", "show", "ROOF", "--data", tmp_path / "centre")
+    for words in ("terminal bus roof", "serial:/dev/ttyS1?baud=2400", "site-1", "mbus-heat"):
+        assert words in said.out
+    assert "900 s" not in said.out
+    asked = call("terminal", "show", "roof", "--data", tmp_path / "centre", "--json").json
+    assert (asked["terminal"]["port"], asked["terminal"]["collector"]) == ("serial:/dev/ttyS1?baud=2400", "site-1")
+    assert asked["meters"][0]["model"] == "mbus-heat"
+
+
 def test_what_is_not_there_is_told(call: Call, centre: Path, tmp_path: Path) -> None:
     said = call("terminal", "show", "4711", "--data", centre)
     assert (said.code, said.err) == (2, "meterweave: no terminal is called '4711'\n")

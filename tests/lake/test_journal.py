@@ -209,3 +209,40 @@ def test_many_blobs_in_few_pages_after_trimming(path: Path) -> None:
 def test_a_batch_of_many_rows_is_a_few_octets_a_row() -> None:
     rows = curve(range(1000), points=96)
     assert len(encode(Kind.READINGS, rows).octets) / rows.num_rows < 12
+
+
+def test_what_follows_a_number_comes_within_bounds_and_one_at_least(path: Path) -> None:
+    with Journal(path, octets_max=MIB) as journal:
+        seqs = [journal.append(parcel(bytes(100), 1)) for _ in range(5)]
+        reader = JournalReader(path)
+        assert [blob.seq for blob in reader.after(0, count_max=9, octets_max=MIB)] == seqs
+        assert [blob.seq for blob in reader.after(seqs[1], count_max=2, octets_max=MIB)] == seqs[2:4]
+        assert [blob.seq for blob in reader.after(seqs[0], count_max=9, octets_max=250)] == seqs[1:3]
+        assert [blob.seq for blob in reader.after(seqs[0], count_max=9, octets_max=1)] == seqs[1:2]
+        assert reader.after(seqs[-1], count_max=9, octets_max=MIB) == []
+        reader.close()
+
+
+def test_what_is_held_is_told_with_its_times(path: Path) -> None:
+    with Journal(path, octets_max=MIB) as journal:
+        reader = JournalReader(path)
+        assert reader.held() == (0, 0, 0, None, None)
+        journal.append(parcel(b"abc", 2), parcel(b"de", 3))
+        held = reader.held()
+        assert held[:3] == (2, 5, 5)
+        assert held.oldest_us is not None
+        assert held.oldest_us == held.newest_us
+        reader.close()
+
+
+def test_merged_blobs_are_one_with_the_number_of_the_last(path: Path) -> None:
+    with Journal(path, octets_max=MIB) as journal:
+        seqs = [journal.append(parcel(bytes([number]) * 50, 1)) for number in range(4)]
+        event = journal.append(Parcel(Kind.EVENTS, 1, 10, b"e"))
+        last = journal.append(parcel(b"last", 1))
+        journal.merge([*seqs[1:], last], parcel(b"merged", 4))
+        assert kept(path) == [(seqs[0], bytes(50)), (last, b"merged")]
+        assert (journal.rows_held, journal.octets_held) == (1 + 4 + 1, 50 + 6 + 1)
+        assert [blob.seq for blob in JournalReader(path).index(seqs[0])] == [event, last]
+        journal.trim(last)
+        assert journal.rows_held == 0

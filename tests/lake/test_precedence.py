@@ -58,6 +58,10 @@ def test_the_rules_one_by_one() -> None:
     for better, worse in [
         (_one(1, Source.READ, 5), _one(2, Source.READ, 4)),
         (_one(1, Source.READ, 4), _one(2, Source.ESTIMATED, 9)),
+        (_one(1, Source.READ, 4), _one(2, Source.ENTERED, 9)),
+        (_one(1, Source.READ, 4), _one(2, Source.ENTERED, 9, quality=16)),
+        (_one(1, Source.ENTERED, 5, quality=16), _one(1, Source.ENTERED, 4)),
+        (_one(2, Source.ESTIMATED, 6), _one(1, Source.ENTERED, 5, quality=16)),
         (_one(1, Source.ESTIMATED, 9), _one(2, Source.ESTIMATED, 8)),
         (_one(1, Source.ESTIMATED, 3), _one(None, Source.READ, 9, quality=1)),
         (_one(1, Source.READ, 3), _one(None, Source.READ, 9, quality=1)),

@@ -13,13 +13,15 @@ import pytest
 
 from meterweave.centre import Centre, CentreSettings, Listener
 from meterweave.cli.answer import archives
-from meterweave.cli.demonstration import Town, import_town
+from meterweave.cli.demonstration import Town, import_archives
 from meterweave.cli.folder import Folder
 from meterweave.headend import HeadEndSettings
 from meterweave.headend.collection import CollectionSettings
 from meterweave.headend.collection.plan import read_plans
 from meterweave.lake import Lake
 from meterweave.registry import Registry
+from meterweave.simulator import build
+from meterweave.simulator.archives import archives_of
 
 DAY_S = 86_400
 SPEED = 1440.0
@@ -68,7 +70,7 @@ def test_a_day_in_a_bad_town(tmp_path: Path, seed: int) -> None:
     )
     folder = Folder(tmp_path / "centre")
     with folder.registry() as registry:
-        import_town(registry, town)
+        import_archives(registry, archives_of(build(town.plan), town.plan.first_s))
         planned = _planned(registry)
         with Lake.open(folder.lake_path) as lake:
             centre = Centre(registry, lake, SETTINGS, clock=town.clock.town_us)

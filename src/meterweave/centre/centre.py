@@ -12,6 +12,11 @@ from typing import NamedTuple, Self
 
 import structlog
 
+from meterweave.centre.certificate import Identity, own_identity
+from meterweave.centre.direct import Direct
+from meterweave.centre.gateways import Gateways
+from meterweave.centre.lines import Lines
+from meterweave.centre.router import Router
 from meterweave.centre.settings import CentreSettings, Listener
 from meterweave.errors import ConfigError
 from meterweave.headend import HeadEnd, HeadEndSettings
@@ -19,6 +24,7 @@ from meterweave.headend.collection import Collector
 from meterweave.headend.dispatch import Dispatcher
 from meterweave.headend.networks import Networks, server_tls
 from meterweave.lake import Lake, LakeError
+from meterweave.profiles.shelf import FOLDER, Shelf
 from meterweave.registry import Directory, Registry
 
 OWN_FILES = 256
@@ -82,7 +88,21 @@ class Centre:
             clock=self.head_end.clock,
             commission=settings.commission,
         )
-        self.dispatcher = Dispatcher(registry, self.head_end, settings.of_commands)
+        self.shelf = Shelf(lake.folder.parent / FOLDER)
+        dtu_networks = Networks.of(settings.lines.allow) if settings.lines.allow else None
+        self.lines = Lines(registry, directory, lake, self.head_end, self.shelf, dtu_networks=dtu_networks)
+        self.gateways = Gateways(
+            registry,
+            directory,
+            self.shelf,
+            settings.gateways,
+            keep=self.head_end.keep,
+            heard=self.head_end.heard,
+            clock=self.head_end.clock,
+        )
+        router = Router(self.head_end, self.lines, self.gateways)
+        self.dispatcher = Dispatcher(registry, router, settings.of_commands)
+        self.direct = Direct(self.head_end, directory, lake, settings, self.shelf)
         self._works: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -96,20 +116,38 @@ class Centre:
         await self.head_end.start()
         try:
             self.ports = tuple([await self._listen(one) for one in self.settings.listeners])
+            if self.settings.lines.dtu_port is not None:
+                self.ports += (await self._listen_for_dtus(self.settings.lines.dtu_host, self.settings.lines.dtu_port),)
+            if self.settings.gateways.port is not None:
+                self.ports += (Port("n5", *self.gateways.listen(self._identity())),)
+            self.ports += tuple([Port(*one) for one in await self.direct.open()])
         except ConfigError:
+            self.direct.close()
+            self.gateways.close()
+            self.lines.close()
             await self.head_end.stop()
             raise
-        parts = (self.head_end.watch(), self.collector.run(), self.dispatcher.run(), self._watch_lake())
+        parts = (
+            self.head_end.watch(),
+            self.collector.run(),
+            self.lines.run(),
+            self.gateways.run(),
+            self.dispatcher.run(),
+            self.direct.run(),
+            self._watch_lake(),
+        )
         self._works = [asyncio.create_task(part) for part in parts]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        self.direct.stop()
         for work in self._works:
             work.cancel()
         await asyncio.gather(*self._works, return_exceptions=True)
         await self.head_end.stop()
+        self.direct.close()
 
     async def watch(self) -> None:
         """Wait for ever; ends with the exception where a part fails, so that the centre can be started anew."""
@@ -120,6 +158,19 @@ class Centre:
         while (why := self._lake.failed()) is None:
             await asyncio.sleep(LAKE_LOOK_S)
         raise LakeError(why)
+
+    def _identity(self) -> Identity:
+        """What the centre proves itself with to gateways."""
+        told = self.settings.gateways
+        if told.certificate is not None and told.key is not None:
+            return Identity(told.certificate, told.key)
+        return own_identity(self._lake.folder.parent)
+
+    async def _listen_for_dtus(self, host: str, port: int) -> Port:
+        try:
+            return Port("dtu", *await self.lines.listen(host, port))
+        except OSError as error:
+            raise ConfigError(f"{host}:{port} cannot be opened for DTUs: {error}") from error
 
     async def _listen(self, wanted: Listener) -> Port:
         tls = None

@@ -7,6 +7,7 @@ that somebody believes to be set must be.
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from meterweave.centre.api_settings import ApiSettings
+from meterweave.centre.direct import MqttBroker, UdpPort
+from meterweave.centre.gateway_settings import GatewaysSettings
 from meterweave.errors import ConfigError
 from meterweave.headend import HeadEndSettings
 from meterweave.headend.collection import CollectionSettings
@@ -47,6 +51,19 @@ class Listener(BaseModel):
         if self.tls_clients is not None and self.tls_certificate is None:
             raise ValueError("tls_clients needs tls_certificate and tls_key")
         return self
+
+
+class LineSettings(BaseModel):
+    """How the lines are reached that the centre masters itself; which there are, the archives say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dtu_host: str = "127.0.0.1"
+    """The address to which DTUs dial; this machine alone, until told otherwise."""
+    dtu_port: int | None = Field(default=None, ge=0, le=65535)
+    """The port for it; without one no DTU can dial."""
+    allow: tuple[str, ...] = ()
+    """Networks from which DTUs may dial; none named: any. A DTU proves nothing: name them, or use a VPN."""
 
 
 def _known_keys(kind: type, *without: str) -> BeforeValidator:
@@ -87,7 +104,27 @@ class CentreSettings(BaseSettings):
         ControlSettings, _known_keys(ControlSettings, "relay_level", "relay_password", "relay_operator")
     ] = ControlSettings()
     """How commands are carried out; not what makes meters obey, which only the environment tells."""
+    mqtt: tuple[MqttBroker, ...] = ()
+    """Brokers to which devices report."""
+    udp: tuple[UdpPort, ...] = ()
+    """Ports for datagrams."""
+    lines: LineSettings = LineSettings()
+    gateways: Annotated[GatewaysSettings, _known_keys(GatewaysSettings)] = GatewaysSettings()
+    """Where gateways at the sites call."""
+    api: Annotated[ApiSettings, _known_keys(ApiSettings)] = ApiSettings()
+    """Where programs and browsers call."""
     lake: Annotated[LakeSettings, _known_keys(LakeSettings, "zone")] = LakeSettings()
+
+    @model_validator(mode="after")
+    def _brokers_differ(self) -> CentreSettings:
+        sessions = Counter((one.broker().name, one.client_id) for one in self.mqtt)
+        for (broker, client_id), count in sessions.items():
+            if count > 1:
+                raise ValueError(
+                    f"{count} tables [[mqtt]] with client_id {client_id} at {broker} would take each other's messages; "
+                    "name all profiles in one table, or give each table a client_id of its own"
+                )
+        return self
 
     @property
     def of_commands(self) -> ControlSettings:

@@ -11,17 +11,24 @@ import typer
 from meterweave import __version__
 from meterweave.cli import (
     archives,
+    audit,
     collection,
+    collector,
     command,
     decode,
     demo,
     encode,
+    find,
+    line,
     meter,
     profile,
     query,
+    reading,
     serve,
     simulate,
     terminal,
+    usage,
+    user,
 )
 from meterweave.errors import MeterweaveError
 
@@ -36,14 +43,21 @@ app.command("decode")(decode.decode)
 app.command("encode")(encode.encode)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("find")(find.find)
 app.command("query")(query.query)
 app.command("simulate")(simulate.simulate)
+app.command("usage")(usage.usage)
+app.add_typer(line.app, name="line")
 app.add_typer(meter.app, name="meter")
 app.add_typer(profile.app, name="profile")
+app.add_typer(reading.app, name="reading")
 app.add_typer(terminal.app, name="terminal")
 app.add_typer(archives.app, name="archives")
+app.add_typer(audit.app, name="audit")
 app.add_typer(collection.app, name="collection")
+app.add_typer(collector.app, name="collector")
 app.add_typer(command.app, name="command")
+app.add_typer(user.app, name="user")
 
 
 def _print_version(wanted: bool) -> None:

@@ -47,7 +47,7 @@ def take_in(folder: Folder, file: Path, kind: str | None, *, dry_run: bool, spok
     if not file.is_file():
         raise ConfigError(f"{file}: there is no such file")
     title = _IMPORTING.in_language(spoken).format(file.name)
-    with _target(folder, dry_run=dry_run) as registry, _busy(title):
+    with _target(folder, dry_run=dry_run) as registry, busy(title):
         return import_file(registry, file, dry_run=dry_run, kind=listed)
 
 
@@ -74,7 +74,7 @@ def write_out(folder: Folder, file: Path, kind: str | None, spoken: Language) ->
     with (
         folder.archives() as registry,
         registry.reading() as session,
-        _busy(_EXPORTING.in_language(spoken).format(file.name)),
+        busy(_EXPORTING.in_language(spoken).format(file.name)),
     ):
         counts = [_count(session, one) for one in kinds]
         if file.suffix.lower() == WORKBOOK and max(counts) > SHEET_ROWS_MAX:
@@ -135,7 +135,7 @@ def _target(folder: Folder, *, dry_run: bool) -> Iterator[Registry]:
 
 
 @contextmanager
-def _busy(title: str) -> Iterator[None]:
+def busy(title: str) -> Iterator[None]:
     """Show on a terminal that work goes on, and for how long."""
     console = Console(stderr=True)
     parts = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-from collections.abc import Coroutine, MutableMapping
-from typing import Any
 
-import structlog
 import typer
 import uvloop
 from rich.console import Console
@@ -16,7 +11,10 @@ from rich.live import Live
 from rich.text import Text as Styled
 
 from meterweave.centre import Centre, CentreSettings
+from meterweave.cli.api import api_of, greet_first
 from meterweave.cli.folder import Folder
+from meterweave.cli.log import log_to
+from meterweave.cli.until import first_of, stop_event
 from meterweave.headend import Counters
 from meterweave.lake import Lake
 from meterweave.registry import Registry
@@ -56,14 +54,6 @@ def farewell(counters: Counters, spoken: Language) -> str:
     return f"{_STOPPED.in_language(spoken)}: {_words(counters, spoken)}"
 
 
-def stop_event() -> asyncio.Event:
-    """Set by Ctrl-C or SIGTERM."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
 async def _serve(
     registry: Registry, lake: Lake, settings: CentreSettings, console: Console, spoken: Language
 ) -> Counters:
@@ -72,19 +62,15 @@ async def _serve(
         for protocol, host, port in centre.ports:
             typer.echo(f"{_LISTENING.in_language(spoken)} {protocol} {host}:{port}")
         counters = centre.head_end.counters
-        await first_of(stop.wait(), centre.watch(), _show(counters, console, spoken))
+        works = [stop.wait(), centre.watch(), _show(counters, console, spoken)]
+        if not settings.api.enabled:
+            await first_of(*works)
+            return counters
+        async with api_of(centre, registry, lake) as api:
+            typer.echo(f"{_LISTENING.in_language(spoken)} api {api.url}")
+            greet_first(api, spoken)
+            await first_of(*works, api.watch())
     return counters
-
-
-async def first_of(*works: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of these ends, and end the others; raises what it raised."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
-    for task in done:
-        task.result()
 
 
 async def _show(counters: Counters, console: Console, spoken: Language) -> None:
@@ -102,55 +88,3 @@ async def _show(counters: Counters, console: Console, spoken: Language) -> None:
 
 def _words(counters: Counters, spoken: Language) -> str:
     return " · ".join(f"{getattr(counters, name):,} {text.in_language(spoken)}" for name, text in _LINE)
-
-
-class _ConsoleLog(logging.Handler):
-    """Log lines on the console above the line that stays."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self.console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self.console.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
-        except Exception:  # a full disk behind standard error must not end what only wanted to say so
-            self.handleError(record)
-
-
-def log_to(console: Console) -> None:
-    """Everything that is logged, here and in the libraries of the project, one line each, with its time in UTC."""
-    shared: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = _ConsoleLog(console)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _one_line,
-            ],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def _one_line(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-    """``2026-11-22T10:00:00Z warning login refused address=…``."""
-    head = f"{event.pop('timestamp')} {event.pop('level')} {event.pop('event')}"
-    trace = event.pop("exception", None)
-    facts = "".join(f" {key}={value}" for key, value in event.items())
-    return f"{head}{facts}" + (f"\n{trace}" if trace else "")

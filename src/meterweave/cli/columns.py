@@ -25,13 +25,22 @@ class Cell(NamedTuple):
     style: str = ""
 
 
-def write(out: Console, rows: Sequence[Sequence[Cell]], *, right: Sequence[int] = (), widest: int = 0) -> None:
+def write(
+    out: Console,
+    rows: Sequence[Sequence[Cell]],
+    *,
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
+    widest: int = 0,
+) -> None:
     """Write `rows`, all of the same number of cells.
 
     Parameters
     ----------
     right : sequence of int
         Indexes of the columns that are aligned to the right.
+    whole : sequence of int
+        Indexes of the columns that are not made narrower as long as others can be: names are worth nothing cut.
     widest : int
         The most cells of the first column; 0: as many as it needs.
     """
@@ -40,18 +49,19 @@ def write(out: Console, rows: Sequence[Sequence[Cell]], *, right: Sequence[int] 
     widths = [max(cell_len(cell.text) for cell in column) for column in zip(*shown, strict=True)]
     if widest and widths:
         widths[0] = min(widths[0], widest)
-    widths = _fit(widths, out.width)
+    widths = _fit(widths, out.width, whole)
     for row in shown:
         for line in _lines(row, widths, right, coloured=coloured):
             out.file.write(line + "\n")
 
 
-def _fit(widths: list[int], room: int) -> list[int]:
-    """The widths, the widest made narrower until all of them have room."""
+def _fit(widths: list[int], room: int, whole: Sequence[int]) -> list[int]:
+    """The widths, the widest made narrower until all of them have room; those of `whole` last."""
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - room
-    while excess > 0 and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
-        excess -= 1
+    for columns in ([index for index in range(len(widths)) if index not in whole], range(len(widths))):
+        while excess > 0 and max((widths[index] for index in columns), default=0) > _NARROWEST:
+            widths[max(columns, key=lambda index: widths[index])] -= 1
+            excess -= 1
     return widths
 
 

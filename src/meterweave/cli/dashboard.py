@@ -21,6 +21,7 @@ _COLUMNS = (
     Text("now", "当前"),
 )
 _ONLINE = Text("terminals online", "在线终端")
+_LINES = Text("lines open", "在线总线")
 _STORED = Text("readings stored", "已存读数")
 _RATE = Text("readings/s", "读数/秒")
 _GAPS = Text("gaps open (meter days)", "未补缺口（表·日）")
@@ -43,6 +44,8 @@ class Figures(NamedTuple):
 
     online: int
     terminals: int
+    lines: int
+    lines_planned: int
     stored: int
     rate: float
     events: int
@@ -84,6 +87,7 @@ def _facts(figures: Figures, zone: ZoneInfo, spoken: Language) -> list[tuple[str
     oldest = _NONE.in_language(spoken) if figures.oldest_us is None else _local(figures.oldest_us, zone)
     facts = (
         (_ONLINE, f"{figures.online:,} / {figures.terminals:,}"),
+        (_LINES, f"{figures.lines:,} / {figures.lines_planned:,}"),
         (_STORED, f"{figures.stored:,}"),
         (_RATE, f"{figures.rate:,.0f}"),
         (_EVENTS, f"{figures.events:,}"),

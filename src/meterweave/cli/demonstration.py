@@ -20,10 +20,11 @@ from rich.live import Live
 
 from meterweave.centre import Centre, CentreSettings, Listener
 from meterweave.cli import dashboard
-from meterweave.cli.centre import first_of, log_to, stop_event
 from meterweave.cli.collection_page import gaps, show_gaps
 from meterweave.cli.dashboard import Figures, Success
 from meterweave.cli.folder import Folder
+from meterweave.cli.log import log_to
+from meterweave.cli.until import first_of, stop_event
 from meterweave.errors import ConfigError
 from meterweave.headend import HeadEndSettings
 from meterweave.headend.collection import CollectionSettings
@@ -33,7 +34,9 @@ from meterweave.metering.clock import SHANGHAI
 from meterweave.registry import Registry
 from meterweave.registry.importing import import_file
 from meterweave.simulator import Plan, Protocol, TownClock, build
-from meterweave.simulator.archives import write
+from meterweave.simulator.archives import Records, archives_of, write_tables
+from meterweave.simulator.building import RUNS, Building
+from meterweave.simulator.meter645 import local
 from meterweave.simulator.town import DAY_S, LOCAL_S, Utility
 from meterweave.text import Language, Text
 
@@ -53,12 +56,13 @@ HINTS = (
     'query {data} "SELECT utility, count(*) FROM readings JOIN meters ON meters.id = meter GROUP BY ALL"',
     "collection status {data}",
     "meter show {meter} {data}",
+    "meter list --how bus {data}",
     "command read {meter} {data}",
     'command trip {meter} --reason "trying it out" {data}',
 )
 _HEAD = Text(
-    "Meterweave: a centre and a town of {} meters behind {} concentrators",
-    "Meterweave：主站与 {} 只表计、{} 台集中器的模拟小镇",
+    "Meterweave: a centre, a town of {} meters behind {} concentrators, a building of {} on {} lines",
+    "Meterweave：主站、{} 只表计与 {} 台集中器的模拟小镇、{} 只表计与 {} 条总线的楼宇",
 )
 _TIME = Text("town time", "小镇时间")
 _ASK = Text("look further, from another terminal:", "在另一个终端中继续查看：")
@@ -146,38 +150,42 @@ def run(folder: Folder, town: Town, *, limit_s: float | None, spoken: Language) 
         collection=CollectionSettings(spread_s=SPREAD_S, look_s=1.0, retry_first_s=2.0),
     )
     with folder.registry() as registry:
-        import_town(registry, town)
+        import_archives(registry, archives_of(build(town.plan), town.plan.first_s))
         with Lake.open(folder.lake_path, settings.of_lake) as lake:
             centre = Centre(registry, lake, settings, clock=town.clock.town_us)
-            complete = uvloop.run(_Demonstration(town, centre, folder, console, spoken).run(limit_s))
+            complete = uvloop.run(_Demonstration(town, centre, registry, folder, console, spoken).run(limit_s))
         if not complete:
             missing = gaps(registry, state=None, terminal=None, limit=MISSING_MAX, offset=0, language=spoken)
             show_gaps(missing, 0, spoken, as_json=False)
     return complete
 
 
-def import_town(registry: Registry, town: Town) -> None:
-    """Take the town's archives in, as a utility would its own, each meter in a house since the town has readings."""
+def import_archives(registry: Registry, tables: Mapping[str, Records]) -> None:
+    """Take archives in, as a utility would its own: in one workbook, so that all of it is seen at once."""
     with tempfile.TemporaryDirectory() as there:
-        plan = town.plan
-        for file in write(build(plan), Path(there) / "town.csv", plan.first_s):
+        for file in write_tables(tables, Path(there) / "demo.xlsx"):
             report = import_file(registry, file)
             if not report.applied:
                 raise ConfigError("\n".join(report.lines("en")))
 
 
 class _Demonstration:
-    """The centre at work, the town's process, and what is shown of both."""
+    """The centre at work, the town's process, the building, and what is shown of them."""
 
-    def __init__(self, town: Town, centre: Centre, folder: Folder, console: Console, spoken: Language) -> None:
-        self.town, self.centre, self.folder = town, centre, folder
+    def __init__(
+        self, town: Town, centre: Centre, registry: Registry, folder: Folder, console: Console, spoken: Language
+    ) -> None:
+        self.town, self.centre, self.registry, self.folder = town, centre, registry, folder
         self.console, self.spoken = console, spoken
         self._meter = town.first_meter
         self._rates: deque[tuple[float, int]] = deque(maxlen=round(RATE_OVER_S / SHOWN_EVERY_S))
 
     async def run(self, limit_s: float | None) -> bool:
         stop = stop_event()
-        async with self.centre:
+        clock = self.town.clock
+        async with Building(lambda: clock.town_us() // 1_000_000) as building, self.centre:
+            day = local(self.town.plan.first_s).date().isoformat()
+            await asyncio.to_thread(import_archives, self.registry, building.archives(day))
             process = await self._start_town()
             try:
                 ends = [stop.wait(), self.centre.watch(), self._ended(process), self._show()]
@@ -232,6 +240,8 @@ class _Demonstration:
         return Figures(
             online=counters.terminals_online,
             terminals=self.town.terminals,
+            lines=sum(lane.is_open for lane in self.centre.lines.collector.lanes.values()),
+            lines_planned=len(RUNS),
             stored=counters.readings,
             rate=(counters.readings - before) / (now - then) if now > then else 0.0,
             events=counters.events,
@@ -244,7 +254,9 @@ class _Demonstration:
         )
 
     def _head(self) -> str:
-        head = _HEAD.in_language(self.spoken).format(self.town.meters + self.town.others, self.town.terminals)
+        head = _HEAD.in_language(self.spoken).format(
+            self.town.meters + self.town.others, self.town.terminals, Building.meters, len(RUNS)
+        )
         at = datetime.fromtimestamp(self.town.clock.town_us() // 1_000_000, UTC).astimezone(SHANGHAI)
         return f"{head} · {_TIME.in_language(self.spoken)} {at:%Y-%m-%d %H:%M:%S}"
 

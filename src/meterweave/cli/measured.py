@@ -67,8 +67,9 @@ def latest(lake: Lake, meter: int, *, until: date | None, only: Sequence[int] = 
     of_these = f"AND quantity IN ({', '.join(map(str, only))})" if only else ""
     found = lake.query(
         f"SELECT {', '.join(Reading._fields)} FROM readings WHERE meter = {meter} {of_these} "
-        f"AND ts <= make_timestamptz({instant_us(moment.midnight(after))}) QUALIFY row_number() "
-        "OVER (PARTITION BY quantity ORDER BY value IS NOT NULL DESC, ts DESC, profile) = 1 ORDER BY quantity",
+        f"AND quality & {Quality.WITHDRAWN:d} = 0 AND ts <= make_timestamptz({instant_us(moment.midnight(after))}) "
+        "QUALIFY row_number() OVER (PARTITION BY quantity ORDER BY value IS NOT NULL DESC, ts DESC, profile) = 1 "
+        "ORDER BY quantity",
         days=(first, after),
     )
     return [Reading(**row) for row in found.to_pylist()]

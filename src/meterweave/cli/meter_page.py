@@ -38,6 +38,7 @@ _QUALITIES = {
     "rounded": Text("rounded", "已舍入"),
     "time_invalid": Text("the meter's time is wrong", "时间无效"),
     "out_of_range": Text("out of range", "超出范围"),
+    "withdrawn": Text("taken back", "已撤回"),
 }
 _GOOD = Text("good", "正常")
 _SOURCES = {

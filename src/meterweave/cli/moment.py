@@ -11,6 +11,9 @@ from meterweave.metering.clock import SHANGHAI
 from meterweave.text import Language, Text
 
 DAY = timedelta(days=1)
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2099, 12, 30)
+"""Days that a person may name: those whose midnights are instants that everything can hold, in any zone."""
+
 _SURE_MAX = timedelta(seconds=2)
 _STEPS: tuple[tuple[timedelta, Text], ...] = (
     (DAY, Text("{} d", "{}天")),
@@ -84,9 +87,12 @@ def read_day(text: str) -> date:
     Raises
     ------
     ConfigError
-        If it is none.
+        If it is none, or outside of `FIRST_DAY` and `LAST_DAY`.
     """
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"{text!r} is no day; wanted YYYY-MM-DD, such as 2026-06-01") from error
+    if not FIRST_DAY <= found <= LAST_DAY:
+        raise ConfigError(f"{text!r} is out of reach; wanted a day from {FIRST_DAY} to {LAST_DAY}")
+    return found

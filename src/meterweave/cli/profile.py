@@ -18,16 +18,20 @@ from meterweave.errors import ConfigError
 from meterweave.metering.decimal import from_text
 from meterweave.profiles import Device, Mistake, Profile, ProfileError, check, find, shipped, texts
 from meterweave.profiles import tree as profile_text
+from meterweave.profiles.language import JSON
 from meterweave.profiles.schema import schema as json_schema
-from meterweave.text import Text
+from meterweave.text import Language, Text
 
 app = typer.Typer(help="Meter models as text files: check, try on a device, simulate.", no_args_is_help=True)
 
 TRIES, TRIES_MAX = 2, 10
+EVERY_S = 60.0
+ANY_PORT = "tcp://127.0.0.1:0"
 DEVICES_MAX = 32
+PUBLISHERS_MAX = 500  # each has a connection, which is a file for the system
 ProfileArgument = Annotated[str, typer.Argument(metavar="FILE|NAME", help="A profile's file, or a shipped one's name.")]
 PortOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--port", metavar="PORT", help="serial:/dev/ttyUSB0?baud=2400, tcp://host:port or modbus-tcp://host:port."
     ),
@@ -107,7 +111,7 @@ def list_shipped(lang: LangOption = None, as_json: JsonOption = False) -> None:
         [Cell(one.name, "bold"), *map(Cell, (one.protocol, one.utility, one.title.in_language(spoken)))]
         for one in found
     ]
-    columns.write(Console(highlight=False), table)
+    columns.write(Console(highlight=False), table, whole=(0, 1, 2))
 
 
 @app.command("show")
@@ -120,17 +124,52 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="As `profile l
 @app.command("try")
 def try_device(
     profile: ProfileArgument,
-    port: PortOption,
-    address: Annotated[str, typer.Option("--address", metavar="A", help="The device's address, as it is printed.")],
+    port: PortOption = None,
+    address: Annotated[
+        str | None, typer.Option("--address", metavar="A", help="The device's address, as it is printed.")
+    ] = None,
     tries: Annotated[int, typer.Option(min=1, max=TRIES_MAX, help="How often an unanswered request is sent.")] = TRIES,
+    message: Annotated[
+        str | None,
+        typer.Option("--message", metavar="FILE|-", help="Instead of a device, a message that one sent by itself."),
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option("--topic", metavar="T", help="The topic under which the message came.")
+    ] = None,
     lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a real device and show what it sent beside what it means. Exit code 1: it did not answer everything."""
+    """Read a device, or one message, and show what was sent beside what it means. Exit code 1: not all was good."""
     spoken = source.language(lang)
+    model = find(profile)
+    if (message is None) == (port is None):
+        raise ConfigError("give either --port, to read a device, or --message, to read what one sent")
+    if message is not None:
+        _try_message(model, topic, source.read_bytes(message), spoken, as_json)
+        return
+    assert port is not None  # one of the two is there
+    if address is None:
+        raise ConfigError("--address is missing: which device is to be read?")
+    _try_port(model, port, address, tries, spoken, as_json)
+
+
+def _try_message(model: Profile, topic: str | None, payload: bytes, spoken: Language, as_json: bool) -> None:
+    from meterweave.cli import profile_message  # noqa: PLC0415 - for who has one
+
+    found = profile_message.tried(model, topic, payload)
+    if as_json:
+        typer.echo(json.dumps(profile_message.as_json(found), ensure_ascii=False))
+    else:
+        profile_message.show(found, spoken)
+    if found.heard.problem is not None:
+        raise typer.Exit(1)
+
+
+def _try_port(model: Profile, port: str, address: str, tries: int, spoken: Language, as_json: bool) -> None:
     from meterweave.cli import profile_port, profile_try  # noqa: PLC0415 - serial ports are for who has one
 
-    model = find(profile)
+    if model.protocol == JSON:
+        raise ConfigError(f"devices of profile {model.name} are not asked: give what one sent as --message")
     own = model.address(address)
     with profile_port.opened(profile_port.place(port), model.settings, model.protocol) as line:
         found = list(profile_try.exchanges(model, own, line, tries))
@@ -146,29 +185,79 @@ def try_device(
 def simulate(
     profile: ProfileArgument,
     address: Annotated[
-        list[str], typer.Option("--address", metavar="A", help="The device's address; several: devices on one line.")
-    ],
-    port: PortOption = "tcp://127.0.0.1:0",
+        list[str] | None,
+        typer.Option("--address", metavar="A", help="The device's address; several: devices on one line."),
+    ] = None,
+    port: PortOption = None,
     values: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="QUANTITY=VALUE", help="A value that stays, in the quantity's unit."),
     ] = None,
     cut_off: Annotated[bool, typer.Option("--cut-off", help="Begin with the relay open or the valve closed.")] = False,
+    mqtt: Annotated[
+        str | None, typer.Option("--mqtt", metavar="URL", help="Publish by itself: mqtt://host:1883.")
+    ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            "--devices", min=1, max=PUBLISHERS_MAX, help="With --mqtt and without --address: how many devices."
+        ),
+    ] = None,
+    every: Annotated[
+        float, typer.Option("--every", min=0.01, help="With --mqtt: from message to message. [s]")
+    ] = EVERY_S,
 ) -> None:
-    """Be a device that behaves as its profile says, until Ctrl-C. The port it listens on is printed."""
-    from meterweave.cli import profile_port, profile_simulate  # noqa: PLC0415 - see `try_device`
-
+    """Be a device that behaves as its profile says, until Ctrl-C. Where it listens or publishes is printed."""
     model = find(profile)
+    if mqtt is not None:
+        if port is not None or (address and devices):
+            raise ConfigError("--mqtt goes without --port, and with either --address or --devices")
+        _simulate_mqtt(model, mqtt, address or _numbers(devices or 1), every, values or (), cut_off)
+    elif not address or devices:
+        raise ConfigError("without --mqtt, --address tells which devices to be")
+    else:
+        _simulate_line(model, port or ANY_PORT, address, values or (), cut_off)
+
+
+def _simulate_line(model: Profile, port: str, address: Sequence[str], values: Sequence[str], cut_off: bool) -> None:
+    from meterweave.cli import profile_port, profile_simulate  # noqa: PLC0415 - see `_try_port`
+
+    if model.protocol == JSON:
+        raise ConfigError(f"devices of profile {model.name} speak by themselves: give a broker as --mqtt")
     where = profile_port.place(port, listening=True)
     if where.kind == profile_port.MODBUS_TCP and model.protocol != "modbus":
         raise ConfigError(f"modbus-tcp carries Modbus only; the profile speaks {model.protocol}")
     if len(address) > DEVICES_MAX:
         raise ConfigError(f"{len(address)} devices are more than the {DEVICES_MAX} a line carries")
-    fixed = dict(_value(model, text) for text in values or ())
+    devices = _devices(model, address, values, cut_off)
+    asyncio.run(profile_simulate.run(devices, where, typer.echo))
+
+
+def _simulate_mqtt(
+    model: Profile, broker: str, address: Sequence[str], every_s: float, values: Sequence[str], cut_off: bool
+) -> None:
+    from meterweave.cli import moment, profile_mqtt  # noqa: PLC0415 - see `_try_port`
+
+    if model.messages is None or model.messages.topic is None:
+        raise ConfigError(f"profile {model.name} has no topic under messages: its devices publish nothing")
+    if len(address) > PUBLISHERS_MAX:
+        raise ConfigError(f"{len(address)} devices are more than the {PUBLISHERS_MAX} connections there may be")
+    where = profile_mqtt.broker(broker)
+    devices = _devices(model, address, values, cut_off)
+    asyncio.run(profile_mqtt.run(devices, where, every_s, moment.zone(), typer.echo))
+
+
+def _devices(model: Profile, address: Sequence[str], values: Sequence[str], cut_off: bool) -> list[Device]:
+    fixed = dict(_value(model, text) for text in values)
     devices = [Device(model, one, fixed) for one in address]
     for device in devices:
         device.closed = not cut_off
-    asyncio.run(profile_simulate.run(devices, where, typer.echo))
+    return devices
+
+
+def _numbers(count: int) -> list[str]:
+    """Addresses of so many devices: what every protocol takes for one."""
+    return [str(number) for number in range(1, count + 1)]
 
 
 def _value(model: Profile, text: str) -> tuple[int, int]:

@@ -6,20 +6,22 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import serial
 
 from meterweave.errors import ConfigError
+from meterweave.field.ports import CHUNK, PARITIES
 from meterweave.profiles import Settings
 from meterweave.profiles.modbus_tcp import Unwrapper, wrap
 from meterweave.protocols.modbus import CODEC as MODBUS_CODEC
+from meterweave.registry.port import OPTIONS
 
 SERIAL, TCP, MODBUS_TCP = "serial", "tcp", "modbus-tcp"
+SERIAL_OPTIONS = ("baud", "parity", "stop_bits")
 CONNECT_S = 5.0
-CHUNK = 4096
-_PARITIES: Mapping[str, str] = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 _WANTED = "wanted serial:/dev/ttyUSB0?baud=2400, tcp://host:port or modbus-tcp://host:port"
 
 
@@ -30,7 +32,8 @@ class Place(NamedTuple):
     path: str = ""  # of a serial port
     host: str = ""
     port: int = 0
-    settings: Mapping[str, str] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
+    """Those of `SERIAL_OPTIONS` that are given, read."""
 
 
 def place(text: str, *, listening: bool = False) -> Place:
@@ -44,11 +47,9 @@ def place(text: str, *, listening: bool = False) -> Place:
     kind, _, rest = text.partition(":")
     if kind == SERIAL:
         path, _, query = rest.partition("?")
-        options = dict(parse_qsl(query))
-        unknown = sorted(set(options) - {"baud", "parity", "stop_bits"})
-        if not path or unknown:
-            raise ConfigError(f"port {text!r}: {'no option ' + unknown[0] if unknown else 'no device'}; {_WANTED}")
-        return Place(SERIAL, path=path, settings=options)
+        if not path:
+            raise ConfigError(f"port {text!r}: no device; {_WANTED}")
+        return Place(SERIAL, path=path, settings=_settings(text, query))
     try:
         url = urlsplit(text)
         host, port = url.hostname, url.port
@@ -57,6 +58,17 @@ def place(text: str, *, listening: bool = False) -> Place:
     if kind not in (TCP, MODBUS_TCP) or not host or port is None or (port == 0 and not listening):
         raise ConfigError(f"{text!r} is no port; {_WANTED}")
     return Place(kind, host=host, port=port)
+
+
+def _settings(text: str, query: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in SERIAL_OPTIONS:
+            raise ConfigError(f"port {text!r}: no option {name}; {_WANTED}")
+        found[name] = OPTIONS[name].read(value)
+        if found[name] is None:
+            raise ConfigError(f"port {text!r}: {name} is {value!r}; wanted {OPTIONS[name].form.en}")
+    return found
 
 
 class Port(Protocol):
@@ -78,7 +90,7 @@ def opened(where: Place, settings: Settings, protocol: str) -> Iterator[Port]:
     Raises
     ------
     ConfigError
-        If the place does not go with the protocol, or a serial port's options are none.
+        If the place does not go with the protocol.
     OSError
         If it cannot be opened.
     """
@@ -94,14 +106,8 @@ def opened(where: Place, settings: Settings, protocol: str) -> Iterator[Port]:
 
 def open_serial(where: Place, settings: Settings) -> serial.Serial:
     """The serial port at a place; raises as `opened`."""
-    baud = where.settings.get("baud", str(settings.baud))
-    parity = where.settings.get("parity", settings.parity)
-    stop_bits = where.settings.get("stop_bits", str(settings.stop_bits))
-    if not baud.isdecimal() or parity not in _PARITIES or stop_bits not in ("1", "2"):
-        raise ConfigError(f"baud {baud}, parity {parity}, stop_bits {stop_bits}: wanted a number, none|even|odd, 1|2")
-    return serial.Serial(
-        where.path, int(baud), parity=_PARITIES[parity], stopbits=int(stop_bits), timeout=0, exclusive=True
-    )
+    baud, parity, stop_bits = (where.settings.get(name, getattr(settings, name)) for name in SERIAL_OPTIONS)
+    return serial.Serial(where.path, baud, parity=PARITIES[parity], stopbits=stop_bits, timeout=0, exclusive=True)
 
 
 class _Serial:

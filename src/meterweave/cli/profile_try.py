@@ -101,7 +101,7 @@ def show(found: Sequence[Exchange], profile: Profile, language: Language) -> Non
     rows = [row for one in found for row in (*_values(one, language), *_words(one, profile, language))]
     if rows:
         head = [Cell(text.in_language(language), "bold") for text in _HEAD]
-        columns.write(Console(highlight=False), [head, *rows], right=(3, 4))
+        columns.write(Console(highlight=False), [head, *rows], right=(3, 4), whole=(0, 1, 3, 4))
     for one in found:
         answer = one.answer
         if answer.closed is not None:

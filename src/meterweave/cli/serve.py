@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,13 @@ def serve(
     allow: Annotated[
         list[str] | None,
         typer.Option("--allow", metavar="NETWORK", help="Only terminals from here may call, 10.20.0.0/16; repeatable."),
+    ] = None,
+    collectors: Annotated[
+        str | None, typer.Option("--collectors", metavar="HOST:PORT", help="Listen for gateways at sites.")
+    ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option("--api", metavar="HOST:PORT", help="Where programs and browsers call, or 'off'."),
     ] = None,
     enrol: Annotated[
         bool, typer.Option("--enrol", help="Take unknown terminals and meters into the archives.")
@@ -56,16 +64,22 @@ def serve(
             "commission": commission or settings.commission,
         }
     )
+    if collectors is not None:
+        settings = settings.model_copy(update={"gateways": replace(settings.gateways, **_place(collectors))})
+    if api is not None:
+        told: dict[str, Any] = {"enabled": False} if api == "off" else {"enabled": True, **_place(api)}
+        settings = settings.model_copy(update={"api": replace(settings.api, **told)})
     counters = centre.run(Folder(data, registry or settings.registry), settings, spoken=spoken)
     typer.echo(centre.farewell(counters, spoken))
 
 
 def _ports(protocol: str, wheres: Sequence[str]) -> list[dict[str, Any]]:
     """``HOST:PORT``, ``[v6]:PORT`` or ``:PORT``, which is every address of this machine."""
-    found: list[dict[str, Any]] = []
-    for where in wheres:
-        host, colon, port = where.rpartition(":")
-        if not colon or not port.isdecimal() or int(port) > 65535:
-            raise ConfigError(f"{where!r} is no HOST:PORT with a port up to 65535")
-        found.append({"protocol": protocol, "host": host.strip("[]") or "0.0.0.0", "port": int(port)})
-    return found
+    return [{"protocol": protocol, **_place(where)} for where in wheres]
+
+
+def _place(where: str) -> dict[str, Any]:
+    host, colon, port = where.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"{where!r} is no HOST:PORT with a port up to 65535")
+    return {"host": host.strip("[]") or "0.0.0.0", "port": int(port)}

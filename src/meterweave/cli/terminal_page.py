@@ -15,6 +15,7 @@ from meterweave.cli.columns import Cell
 from meterweave.cli.folder import Folder
 from meterweave.cli.happened import Happened
 from meterweave.registry import Meter, Registry, Terminal, TransformerDistrict
+from meterweave.registry.address import NAMED
 from meterweave.registry.lookup import TerminalCard, find_terminals
 from meterweave.registry.vocabulary import WORDS, TerminalState
 from meterweave.text import Language, Text
@@ -29,6 +30,7 @@ _METER_LIST = (
     _ADDRESS,
     _PROTOCOL,
     Text("utility", "能源"),
+    Text("model", "型号"),
     Text("point", "测量点"),
     Text("port", "端口"),
     Text("asset number", "资产编号"),
@@ -109,7 +111,7 @@ def _cells(row: Json, seen: datetime, language: Language) -> list[str]:
         row["name"],
         row["district"] or "",
         WORDS[row["state"]].in_language(language),
-        f"{row['heartbeat_s']} s",
+        _heartbeat(row["protocol"], row["heartbeat_s"]),
         moment.local(heard) if heard else _NEVER.in_language(language),
         moment.age(heard, seen, language) if heard else "",
         str(row["meters"]),
@@ -124,7 +126,7 @@ def portrait(folder: Folder, word: str, language: Language, *, limit: int) -> Po
     MeterweaveError
         If no terminal, or several, are called so, or archives or lake cannot be read.
     """
-    own = ("id", "utility", "protocol", "address", "point_number", "port", "asset_number")
+    own = ("id", "utility", "protocol", "address", "model", "point_number", "port", "asset_number")
     with folder.archives() as registry, registry.reading() as session:
         card = the_one(find_terminals(session, search_word(word)), word, language)
         of_it = Meter.terminal_id == card.id
@@ -158,6 +160,7 @@ def show(found: Portrait, language: Language, *, as_json: bool) -> None:
             one["address"],
             one["protocol"],
             WORDS[one["utility"]].in_language(language),
+            one["model"],
             str(one["point_number"] or ""),
             one["port"] or "",
             one["asset_number"] or "",
@@ -182,7 +185,9 @@ def facts(card: TerminalCard, seen: datetime, language: Language) -> list[page.F
         (Text("came by", "来源"), _word(card.enrolled_by, language)),
         (_DISTRICT, card.district or ""),
         (Text("organisation", "单位"), card.organisation or ""),
-        (_HEARTBEAT, f"{card.heartbeat_s} s"),
+        (Text("line port", "线路端口"), card.port or ""),
+        (Text("collector", "所属采集器"), card.collector or ""),
+        (_HEARTBEAT, _heartbeat(card.protocol, card.heartbeat_s)),
         (Text("first heard", "首次通信"), moment.local(card.first_seen_at) if card.first_seen_at else ""),
         (
             _LAST_HEARD,
@@ -190,6 +195,11 @@ def facts(card: TerminalCard, seen: datetime, language: Language) -> list[page.F
         ),
         (_ID, str(card.id)),
     ]
+
+
+def _heartbeat(protocol: str, heartbeat_s: int) -> str:
+    """Of terminals that hold a session; lines, gateways and devices that only report have none."""
+    return "" if protocol in NAMED else f"{heartbeat_s} s"
 
 
 def _word(word: Any, language: Language) -> str:

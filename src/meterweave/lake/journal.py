@@ -72,6 +72,26 @@ class Parcel(NamedTuple):
     octets: bytes
 
 
+class Packed(NamedTuple):
+    """One row of the journal as it is handed on whole."""
+
+    seq: int
+    kind: Kind
+    octets: bytes
+
+
+class Held(NamedTuple):
+    """What a journal holds."""
+
+    blobs: int
+    rows: int
+    octets: int
+    oldest_us: int | None
+    """When the first of it was written. [us since 1970, UTC]"""
+    newest_us: int | None
+    """When the last of it was. [us since 1970, UTC]"""
+
+
 class Blob(NamedTuple):
     """One row of the journal, without its octets."""
 
@@ -140,6 +160,11 @@ class Journal:
             self.close()
             raise
 
+    @property
+    def last_seq(self) -> int:
+        """The number given last; the next one is higher."""
+        return self._last_seq
+
     def append(self, *parcels: Parcel) -> int:
         """Keep parcels, all of them or none; they are on disk on return. The sequence number of the last.
 
@@ -175,6 +200,37 @@ class Journal:
         self.rows_held += sum(parcel.row_count for parcel in parcels)
         return self._last_seq
 
+    def merge(self, seqs: Sequence[int], parcel: Parcel) -> None:
+        """Put one parcel with the same rows in the place of several blobs of its kind: small blobs cost space.
+
+        Parameters
+        ----------
+        seqs : sequence of int
+            Of all blobs of this kind from the first to the last, in order; the parcel has the number of the last.
+
+        Raises
+        ------
+        JournalError
+            If the disk refuses; then all is as it was.
+        """
+        values = (parcel.row_count, len(parcel.octets), parcel.unpacked, parcel.octets, seqs[-1])
+        between = "kind = ? AND seq >= ? AND seq < ?"
+        created = f"min(created_us, (SELECT MIN(created_us) FROM blob WHERE {between}))"
+        change = (
+            f"UPDATE blob SET row_count = ?, size = ?, unpacked = ?, octets = ?, created_us = {created} WHERE seq = ?"
+        )
+        others = (parcel.kind.value, seqs[0], seqs[-1])
+        try:
+            db = self._connect()
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(change, (*values[:4], *others, values[4]))
+            db.execute(f"DELETE FROM blob WHERE {between}", others)
+            db.execute("COMMIT")
+            self._count(db)
+        except sqlite3.Error as error:
+            self._drop_connection()
+            raise JournalError(f"the journal {self.path} cannot be written: {error}") from error
+
     def trim(self, seq: int) -> None:
         """Forget all blobs up to and including `seq`; their pages are used again.
 
@@ -193,6 +249,22 @@ class Journal:
         except sqlite3.Error as error:
             self._drop_connection()
             raise JournalError(f"the journal {self.path} cannot be trimmed: {error}") from error
+
+    def remove(self, seq: int) -> None:
+        """Take one blob out.
+
+        Raises
+        ------
+        JournalError
+            If the disk refuses; then it is still there.
+        """
+        try:
+            db = self._connect()
+            db.execute("DELETE FROM blob WHERE seq = ?", (seq,))
+            self._count(db)
+        except sqlite3.Error as error:
+            self._drop_connection()
+            raise JournalError(f"the journal {self.path} cannot be written: {error}") from error
 
     def close(self) -> None:
         """Close the file and let another writer in."""
@@ -237,6 +309,13 @@ class Journal:
             db.close()
 
 
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text)
+    except ValueError:
+        raise JournalError(f"the journal holds a blob of the kind {text!r}, which is none") from None
+
+
 class JournalReader:
     """Reads a journal that some process, this one or another, writes; blocking, for one thread at a time.
 
@@ -261,10 +340,10 @@ class JournalReader:
         except sqlite3.Error as error:
             raise JournalError(f"cannot read the journal {path}: {error}") from error
 
-    def index(self) -> list[Blob]:
-        """The blobs, in order, without their octets."""
-        rows = self._select("SELECT seq, kind, row_count, unpacked FROM blob ORDER BY seq")
-        return [Blob(seq, Kind(kind), row_count, unpacked) for seq, kind, row_count, unpacked in rows]
+    def index(self, after: int = 0) -> list[Blob]:
+        """The blobs whose numbers follow `after`, in order, without their octets."""
+        rows = self._select("SELECT seq, kind, row_count, unpacked FROM blob WHERE seq > ? ORDER BY seq", after)
+        return [Blob(seq, _kind(kind), row_count, unpacked) for seq, kind, row_count, unpacked in rows]
 
     def octets(self, kind: Kind, seqs: Sequence[int]) -> list[tuple[int, bytes]]:
         """Sequence number and octets of the blobs of a kind from the first to the last of `seqs`, in order."""
@@ -272,6 +351,29 @@ class JournalReader:
             return []
         sql = "SELECT seq, octets FROM blob WHERE seq BETWEEN ? AND ? AND kind = ? ORDER BY seq"
         return self._select(sql, seqs[0], seqs[-1], kind.value)
+
+    def after(self, seq: int, *, count_max: int, octets_max: int) -> list[Packed]:
+        """The blobs of all kinds that follow `seq`, in order; at most so many, and so large, but one at least."""
+        found: list[Packed] = []
+        sql = "SELECT seq, size FROM blob WHERE seq > ? ORDER BY seq LIMIT ?"
+        octets = 0
+        for one, size in self._select(sql, seq, count_max):
+            octets += size
+            if found and octets > octets_max:
+                break
+            ((kind, packed),) = self._select("SELECT kind, octets FROM blob WHERE seq = ?", one)
+            found.append(Packed(one, _kind(kind), packed))
+        return found
+
+    def strange(self) -> list[tuple[int, str, bytes]]:
+        """Sequence number, kind and octets of blobs whose kind is none, as a bit that flipped on disk leaves it."""
+        sql = f"SELECT seq, kind, octets FROM blob WHERE kind NOT IN ({', '.join('?' * len(Kind))})"
+        return self._select(sql, *Kind)
+
+    def held(self) -> Held:
+        """What is there, now."""
+        sums = "COUNT(*), COALESCE(SUM(row_count), 0), COALESCE(SUM(size), 0)"
+        return Held(*self._select(f"SELECT {sums}, MIN(created_us), MAX(created_us) FROM blob")[0])
 
     def trimmed(self) -> int:
         """The number up to which blobs were forgotten, because the lake had them."""

@@ -10,7 +10,7 @@ On disk::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -178,6 +178,21 @@ class Lake:
     def meter_month(self, meter: int, year: int, month: int) -> pa.Table:
         """All readings of one meter in one local calendar month, by quantity, profile and time. Blocks."""
         return self._questions.meter_month(meter, year, month)
+
+    def meter_days(self, meter: int, first: date, last: date) -> pa.Table:
+        """All readings of one meter of some local days, both included; quick when nothing changed. Blocks."""
+        return self._questions.meter_days(meter, first, last)
+
+    def stream_day(
+        self,
+        day: date,
+        *,
+        meters: pa.Array | None = None,
+        profiles: Sequence[int] = (),
+        quantities: Sequence[int] = (),
+    ) -> Iterator[pa.RecordBatch]:
+        """Readings of many meters of one local day, batch by batch; see `Questions.stream_day`. Blocks."""
+        return self._questions.stream_day(day, meters=meters, profiles=profiles, quantities=quantities)
 
     def frames_of(self, terminal: int, received: datetime) -> pa.Table:
         """The frames (direction, protocol, octets) that brought a terminal's readings of one `received`. Blocks."""

@@ -4,8 +4,8 @@ The key is (meter, quantity, profile, ts). Of the rows with one key there is one
 and never by the order in which they came to be stored:
 
 1. a row with a value before one without: that a meter no longer has a value does not unmake the one it gave;
-2. a measured value before an estimated one;
-3. the later received;
+2. what a device said before what people entered or estimated: a reading that was taken back never hides its own;
+3. the later received, so that of what people entered at one instant the last word counts, taking it back included;
 4. what is left are rows received in the same microsecond: fewer quality flags (the smaller number), then the smaller
    `source`, then the larger value. No meaning in it but that it is always the same.
 
@@ -29,7 +29,7 @@ from meterweave.metering.batch import Source
 
 KEY = ("meter", "quantity", "profile", "ts")
 SQL = (
-    f"value IS NOT NULL DESC, source <> {int(Source.ESTIMATED)} DESC, received DESC, "
+    f"value IS NOT NULL DESC, source NOT IN ({int(Source.ENTERED)}, {int(Source.ESTIMATED)}) DESC, received DESC, "
     "quality ASC, source ASC, value DESC NULLS LAST"
 )
 """The ORDER BY that puts the reading first among the rows with its key."""
@@ -109,7 +109,7 @@ def settle(table: pa.Table) -> Settled:
             source,
             _integers(part, "quality"),
             ~_integers(part, "received"),
-            source == Source.ESTIMATED,
+            (source == Source.ENTERED) | (source == Source.ESTIMATED),
             missing,
             group,
         )

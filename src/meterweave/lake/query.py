@@ -13,7 +13,7 @@ Views of a question:
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -24,8 +24,9 @@ from meterweave.lake.errors import QueryError
 from meterweave.lake.kind import Kind
 from meterweave.lake.layout import LAYOUTS
 from meterweave.lake.question import check, locked_engine
+from meterweave.lake.remembered import Origin, Question, Remembered
 from meterweave.lake.settings import LakeSettings
-from meterweave.lake.version import Scope, Versions
+from meterweave.lake.version import Scope, Version, Versions
 from meterweave.lake.views import views
 from meterweave.metering.quantities import quantities
 
@@ -49,6 +50,7 @@ class Questions:
         self._versions = Versions(folder, journals, self._settings)
         self._engine = locked_engine([folder / layout.folder for layout in LAYOUTS.values()], self._settings)
         self._quantities = _quantity_table()
+        self._remembered = Remembered(self._settings.remembered_octets_max)
 
     def ask(
         self,
@@ -119,6 +121,66 @@ class Questions:
             Scope((first, last), meter),
         )
 
+    def meter_days(self, meter: int, first: date, last: date) -> pa.Table:
+        """All readings of one meter of the local days `first` to `last`, by quantity, profile and time.
+
+        Columns as `meter_month`, and `received`. What did not change since it was asked for last is not read again.
+
+        Raises
+        ------
+        QueryError, CommitError, JournalError
+            As `ask`.
+        """
+        (version,) = self._versions.of([Kind.READINGS], Scope((first, last), int(meter)))
+        question = Question(int(meter), first.toordinal(), last.toordinal())
+        origin = Origin(tuple(file.path for file in version.files), version.tail)
+        found = self._remembered.find(question, origin)
+        if found is None:
+            found = self._answer(
+                version,
+                "SELECT quantity, profile, ts, value, quality, source, received FROM readings "
+                f"WHERE meter = {int(meter)} ORDER BY quantity, profile, ts",
+            )
+            self._remembered.keep(question, origin, found)
+        return found
+
+    def stream_day(
+        self, day: date, *, meters: pa.Array | None, profiles: Sequence[int], quantities: Sequence[int]
+    ) -> Iterator[pa.RecordBatch]:
+        """The readings of many meters of one local day, in no particular order, a bounded batch at a time.
+
+        Parameters
+        ----------
+        meters : int64 array, optional
+            Ids; without it, of all meters.
+        profiles, quantities : sequence of int
+            Only these; none: all.
+
+        Raises
+        ------
+        QueryError, CommitError, JournalError
+            As `ask`.
+        """
+        (version,) = self._versions.of([Kind.READINGS], Scope((day, day)))
+        where = [f"day = DATE '{day.isoformat()}'"]
+        where += [f"profile IN ({_numbers(profiles)})"] if profiles else []
+        where += [f"quantity IN ({_numbers(quantities)})"] if quantities else []
+        where += ["meter IN (SELECT id FROM wanted_meters)"] if meters is not None else []
+        cursor = self._engine.cursor()
+        try:
+            if meters is not None:
+                cursor.register("wanted_meters", pa.table({"id": meters}))
+            cursor.register(_tail_name(version), version.tail)
+            rows = views(version, _tail_name(version))[Kind.READINGS]
+            asked = f"SELECT meter, quantity, profile, ts, value, quality, source FROM ({rows}) WHERE " + " AND ".join(
+                where
+            )
+            yield from cursor.sql(asked).to_arrow_reader(_BATCH_ROWS)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise QueryError(str(error)) from error
+        finally:
+            cursor.close()
+
     def frames_of(self, terminal: int, received: datetime) -> pa.Table:
         """The frames of a terminal that carry one moment of receipt: those that brought the readings with the same.
 
@@ -145,11 +207,16 @@ class Questions:
 
         As few calls as possible: each lets go of the interpreter's lock and, beside a busy event loop, waits for it.
         """
+        (version,) = self._versions.of([kind], scope)
+        return self._answer(version, sql)
+
+    def _answer(self, version: Version, sql: str) -> pa.Table:
+        """The answer to a question of our own about one kind of rows of one version."""
         cursor = self._engine.cursor()
         try:
-            selects = self._views(cursor, [kind], scope)
-            rows = selects[kind]
-            return cursor.sql(f"WITH {kind} AS ({rows}) {sql}").to_arrow_table()
+            kind, tail = version.layout.kind, _tail_name(version)
+            cursor.register(tail, version.tail)
+            return cursor.sql(f"WITH {kind} AS ({views(version, tail)[kind]}) {sql}").to_arrow_table()
         except duckdb.Error as error:
             raise QueryError(str(error)) from error
         finally:
@@ -159,7 +226,7 @@ class Questions:
         """The SELECT of each view of one version."""
         selects: dict[str, str] = {}
         for version in self._versions.of(kinds, scope):
-            tail = f"journal_{version.layout.kind}"
+            tail = _tail_name(version)
             cursor.register(tail, version.tail)
             selects |= views(version, tail)
         return selects
@@ -194,6 +261,14 @@ class Questions:
             raise QueryError(str(error)) from error
         finally:
             clock.cancel()
+
+
+def _tail_name(version: Version) -> str:
+    return f"journal_{version.layout.kind}"
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return ", ".join(str(int(one)) for one in numbers)
 
 
 def _quantity_table() -> pa.Table:

@@ -80,6 +80,10 @@ class LakeSettings:
     query_rows_max: int = 10_000_000
     """Most rows of an answer unless asked otherwise. [rows]"""
 
+    remembered_octets_max: int = 64 * _MIB
+    """Most memory for answers about single meters, which are given again while nothing changed. [octets] Some thousand
+    days of a meter."""
+
     settle_after_s: float = 2 * 3600.0
     """How long after its midnight a day is rewritten for good. [s] Most of what comes late has come by then."""
 

@@ -81,7 +81,12 @@ def _meter(site: Concentrator, meter: Meter, installed_s: int | None) -> Mapping
 
 
 def write(town: Sequence[Concentrator], path: Path, installed_s: int | None = None) -> Sequence[Path]:
-    """Write the archives of a town: one workbook, or a CSV file for each table, named after `path`.
+    """Write the archives of a town; see `archives_of` and `write_tables`."""
+    return write_tables(archives_of(town, installed_s), path)
+
+
+def write_tables(tables: Mapping[str, Records], path: Path) -> Sequence[Path]:
+    """Write archives: one workbook, or a CSV file for each table, named after `path`.
 
     Returns
     -------
@@ -95,7 +100,6 @@ def write(town: Sequence[Concentrator], path: Path, installed_s: int | None = No
     OSError
         If a file cannot be written.
     """
-    tables = archives_of(town, installed_s)
     if path.suffix.lower() == WORKBOOK:
         _write_workbook(tables, path)
         return (path,)
