@@ -70,7 +70,11 @@ def test_the_meter_of_another_gateway_is_left_out_and_the_others_are_kept() -> N
 
 
 @pytest.mark.parametrize("name", ["ts", "received"])
-@pytest.mark.parametrize("ts", [-1, 0, 946_684_799_999_999, NOW_US + AHEAD_US + 1, 2**62])
+@pytest.mark.parametrize(
+    "ts",
+    [-1, 0, 946_684_799_999_999, NOW_US + AHEAD_US + 1, 2**62],
+    ids=["before 1970", "1970", "before 2000", "ahead", "far ahead"],
+)
 def test_times_that_cannot_be_are_left_out(name: str, ts: int) -> None:
     found = look(changed(readings([100, 101], ts=NOW_US), name, [ts, NOW_US + AHEAD_US]))
     assert found.readings.meter.tolist() == [101]
